@@ -1,0 +1,1 @@
+"""Checkpoint files: recognise, load, validate, convert and fetch them."""

@@ -1,0 +1,1 @@
+"""The `voxwire` command."""
