@@ -1,12 +1,140 @@
-"""Load OpenBLAS before MLX on Linux."""
+"""OpenBLAS under MLX's CPU back-end on Linux.
+
+The wheels of MLX for Linux are linked against reference BLAS, which is 30 to 100 times slower.
+MLX binds its BLAS symbols when it is imported, and finds those of a library loaded into the
+global scope before. On macOS MLX uses Metal and Accelerate, and nothing is done here.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import functools
+import math
+import os
+import shutil
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ENVIRONMENT_VARIABLE = "VOXWIRE_BLAS"
+
+# The plain name is what every distribution's chosen variant answers to; Fedora gives each
+# threading variant its own name besides.
+_LIBRARY_NAMES = ("libopenblas.so.0", "libopenblasp.so.0", "libopenblaso.so.0")
+
+_INSTALL_COMMANDS = {
+    "apt-get": "apt-get install -y libopenblas0-pthread",
+    "dnf": "dnf install -y openblas-threads",
+    "pacman": "pacman -S --noconfirm openblas",
+    "zypper": "zypper --non-interactive install libopenblas_pthreads0",
+}
+
+# Far above the spread of two timings on a busy machine, far below what reference BLAS costs.
+_SLOW_FACTOR = 5.0
 
 
-def load() -> None:
-    """Load OpenBLAS into the global symbol scope."""
-    if sys.platform == "linux":
-        ctypes.CDLL("libopenblas.so.0", ctypes.RTLD_GLOBAL)
+@dataclass(frozen=True, slots=True)
+class BlasStatus:
+    """What `load` did in this process.
+
+    `library`: path of the BLAS library that was loaded, None where there is none.
+    `needed`: whether MLX's CPU back-end is slow without one here.
+    `reason`: in words, for a person.
+    """
+
+    library: str | None
+    needed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlasSpeed:
+    """Rates of the same float32 product in MLX and in NumPy, whose wheels carry OpenBLAS."""
+
+    mlx_gflops: float
+    numpy_gflops: float
+
+    @property
+    def slowdown(self) -> float:
+        """How many times slower MLX is than NumPy on this machine."""
+        return self.numpy_gflops / self.mlx_gflops
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether MLX runs without an optimised BLAS."""
+        return self.slowdown > _SLOW_FACTOR
+
+
+@functools.cache
+def load() -> BlasStatus:
+    """Load OpenBLAS into the global symbol scope, before MLX is imported.
+
+    The first call in a process loads; later ones return what the first one did. ``VOXWIRE_BLAS``
+    names another library to load instead, or ``none`` for no library at all. Never raises: a
+    missing library is a matter of speed, and the status tells of it.
+    """
+    return _load(os.environ.get(ENVIRONMENT_VARIABLE, ""))
+
+
+def _load(override: str) -> BlasStatus:
+    if sys.platform != "linux":
+        return BlasStatus(None, False, "not needed: MLX brings its own on this system")
+    if override == "none":
+        return BlasStatus(None, True, f"switched off by {ENVIRONMENT_VARIABLE}=none")
+    if "mlx.core" in sys.modules:
+        return BlasStatus(None, True, "MLX was imported first; import voxwire.model before it")
+    for name in (override,) if override else _LIBRARY_NAMES:
+        try:
+            ctypes.CDLL(name, ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue
+        return BlasStatus(_mapped_path(name), True, "loaded before MLX")
+    return BlasStatus(None, True, f"cannot load {override or 'OpenBLAS: not installed'}")
+
+
+def _mapped_path(name: str) -> str:
+    """Return the file that the loader chose for a library name."""
+    stem = Path(name).name.split(".so")[0]
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        path = line.partition("/")[2]
+        if Path(path).name.startswith(stem):
+            return "/" + path
+    return name
+
+
+def install_command() -> str | None:
+    """Return the command that installs OpenBLAS here, to be run as root; None where unknown."""
+    found = (command for tool, command in _INSTALL_COMMANDS.items() if shutil.which(tool))
+    return next(found, None)
+
+
+def measure() -> BlasSpeed:
+    """Time one small float32 product in MLX, on its default device, and in NumPy.
+
+    Takes about 0.1 s. Imports MLX; the calling thread becomes one of its threads.
+    """
+    import mlx.core as mx
+    import numpy as np
+
+    rows, inner, columns = 128, 384, 1536
+    left = np.ones((rows, inner), np.float32)
+    right = np.ones((inner, columns), np.float32)
+    mlx_left, mlx_right = mx.array(left), mx.array(right)
+    n_flops = 2 * rows * inner * columns
+    return BlasSpeed(
+        mlx_gflops=n_flops / _best_seconds(lambda: mx.eval(mlx_left @ mlx_right)) / 1e9,
+        numpy_gflops=n_flops / _best_seconds(lambda: left @ right) / 1e9,
+    )
+
+
+def _best_seconds(run: Callable[[], object], budget_s: float = 0.05) -> float:
+    """Return the shortest of several timings: the one the rest of the machine disturbed least."""
+    best_s, spent_s = math.inf, 0.0
+    while spent_s < budget_s:
+        start = time.perf_counter()
+        run()
+        elapsed_s = time.perf_counter() - start
+        best_s, spent_s = min(best_s, elapsed_s), spent_s + elapsed_s
+    return best_s

@@ -1,1 +1,1 @@
-"""Wire and file formats, sans-I/O: bytes and events in, events and bytes out. No sockets, no MLX."""
+"""Wire and file formats, sans-I/O: bytes in, events out, and back. No sockets, no MLX."""

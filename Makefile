@@ -1,0 +1,50 @@
+# Every target sets up what it needs first. The back-end of MLX on Linux is the CPU's unless you
+# say `make BACKEND=cuda13 ...` (or cuda12); on macOS it is Metal, and there is nothing to choose.
+
+BACKEND ?= cpu
+PY := .venv/bin/python
+TOOLS := pyproject.toml .dev/setup .dev/find-python .dev/openblas
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint parity full-size train doctor clean
+
+help: ## list these targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+demo: .venv/.ready ## transcribe a recording of a human voice as if it were spoken now
+	@$(PY) -m voxwire demo
+
+serve:
+	@echo "voxwire has no server yet; 'make demo' shows what there is." >&2; exit 1
+
+test: .venv/.ready ## run all tests
+	@$(PY) -m pytest
+
+lint: .venv/.ready ## check style and types
+	@sh .dev/lint .venv
+
+parity: .venv-parity/.ready ## compare live with the model's implementation in transformers (torch)
+	@.venv-parity/bin/python -m pytest tests/parity
+
+full-size: .venv/.ready ## load and step random weights of the real 4B shape; needs 10 GB of disk
+	@$(PY) -m voxwire full-size
+
+train: .venv-train/.ready ## train the embedded checkpoint anew; takes hours
+	@.venv-train/bin/python -m voxwire.model.training
+
+doctor: .venv/.ready ## report device, BLAS, versions, memory and measured speed
+	@$(PY) -m voxwire doctor
+
+clean: ## remove environments, caches and build folders; keeps checkpoints and training work
+	rm -rf .venv .venv-parity .venv-train build dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: $(TOOLS)
+	@sh .dev/setup .venv $(BACKEND),dev
+
+.venv-parity/.ready: $(TOOLS)
+	@sh .dev/setup .venv-parity $(BACKEND),dev,parity
+
+.venv-train/.ready: $(TOOLS)
+	@sh .dev/setup .venv-train $(BACKEND),dev,training
