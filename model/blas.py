@@ -42,11 +42,13 @@ class BlasStatus:
     `library`: path of the BLAS library that was loaded, None where there is none.
     `needed`: whether MLX's CPU back-end is slow without one here.
     `reason`: in words, for a person.
+    `fix`: the command that mends it, empty where all is well or none is known.
     """
 
     library: str | None
     needed: bool
     reason: str
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,21 @@ def _load(override: str) -> BlasStatus:
     if sys.platform != "linux":
         return BlasStatus(None, False, "not needed: MLX brings its own on this system")
     if override == "none":
-        return BlasStatus(None, True, f"switched off by {ENVIRONMENT_VARIABLE}=none")
+        switched_off = f"switched off by {ENVIRONMENT_VARIABLE}=none"
+        return BlasStatus(None, True, switched_off, f"unset {ENVIRONMENT_VARIABLE}")
     if "mlx.core" in sys.modules:
-        return BlasStatus(None, True, "MLX was imported first; import voxwire.model before it")
+        return BlasStatus(None, True, "MLX was imported first: import voxwire.model before it")
     for name in (override,) if override else _LIBRARY_NAMES:
         try:
             ctypes.CDLL(name, ctypes.RTLD_GLOBAL)
         except OSError:
             continue
         return BlasStatus(_mapped_path(name), True, "loaded before MLX")
-    return BlasStatus(None, True, f"cannot load {override or 'OpenBLAS: not installed'}")
+    if override:
+        cannot = f"{ENVIRONMENT_VARIABLE}={override} cannot be loaded"
+        return BlasStatus(None, True, cannot, f"unset {ENVIRONMENT_VARIABLE}")
+    command = install_command()
+    return BlasStatus(None, True, "OpenBLAS is not installed", f"sudo {command}" if command else "")
 
 
 def _mapped_path(name: str) -> str:

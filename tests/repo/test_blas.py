@@ -1,0 +1,77 @@
+"""OpenBLAS is in the process before MLX, or the status says why not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voxwire.model import blas
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux needs OpenBLAS")
+
+PRINT_STATUS = "from voxwire.model import blas; s = blas.load(); print(s.library); print(s.reason)"
+
+
+def run_python(code: str, *, voxwire_blas: str = "") -> list[str]:
+    """Run code in a fresh interpreter and return the lines it printed."""
+    environment = {"PATH": "/usr/bin:/bin", blas.ENVIRONMENT_VARIABLE: voxwire_blas}
+    command = [sys.executable, "-c", code]
+    return subprocess.check_output(command, env=environment, text=True).splitlines()
+
+
+@linux_only
+def test_the_library_it_names_is_mapped_into_the_process() -> None:
+    maps = "print(open('/proc/self/maps').read())"
+    library, reason, *mapped = run_python(f"{PRINT_STATUS}; {maps}")
+    if library == "None":
+        pytest.skip(f"without OpenBLAS there is nothing to load: {reason}")
+    assert any(line.endswith(library) for line in mapped)
+
+
+@linux_only
+def test_mlx_binds_the_loaded_library_and_not_its_own() -> None:
+    """The dynamic linker itself reports where the product's symbol was bound."""
+    if blas.load().library is None:
+        pytest.skip("without OpenBLAS there is nothing to bind to")
+    code = "import voxwire.model, mlx.core as mx; a = mx.ones((8, 8)); mx.eval(a @ a)"
+    command = [sys.executable, "-c", code]
+    traced = subprocess.run(
+        command, env={"LD_DEBUG": "bindings"}, capture_output=True, text=True, check=True
+    )
+    bound = [line for line in traced.stderr.splitlines() if "symbol `cblas_sgemm'" in line]
+    from_mlx = [line for line in bound if "libmlx" in line.split(" to ")[0]]
+    assert from_mlx
+    assert all("openblas" in line.split(" to ")[1] for line in from_mlx)
+
+
+@linux_only
+def test_it_says_when_mlx_came_first() -> None:
+    library, reason = run_python(f"import mlx.core; {PRINT_STATUS}")
+    assert library == "None"
+    assert "MLX was imported first" in reason
+
+
+@linux_only
+@pytest.mark.parametrize("value", ["none", "/no/such/library.so"])
+def test_the_environment_variable_decides(value: str) -> None:
+    library, reason = run_python(PRINT_STATUS, voxwire_blas=value)
+    assert library == "None"
+    assert f"{blas.ENVIRONMENT_VARIABLE}={value}" in reason
+
+
+def test_importing_the_model_room_does_not_import_mlx() -> None:
+    assert run_python("import sys, voxwire.model; print('mlx' in sys.modules)") == ["False"]
+
+
+def test_it_measures_both_libraries() -> None:
+    speed = blas.measure()
+    assert speed.mlx_gflops > 0
+    assert speed.slowdown == pytest.approx(speed.numpy_gflops / speed.mlx_gflops)
+
+
+@pytest.mark.parametrize(("mlx_gflops", "is_slow"), [(1.5, True), (60.0, False), (200.0, False)])
+def test_reference_blas_is_told_from_a_busy_machine(mlx_gflops: float, is_slow: bool) -> None:
+    assert blas.BlasSpeed(mlx_gflops=mlx_gflops, numpy_gflops=120.0).is_slow is is_slow

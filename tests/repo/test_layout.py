@@ -1,0 +1,85 @@
+"""The shape of the repository: what stands at its top, how long a file may be, what it promises."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.repo.sources import ROOMS, ROOT, python_files
+
+MAX_LINES = 300
+TOP_LEVEL = {
+    *ROOMS,
+    "tests",
+    "Dockerfile.dev",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "__init__.py",
+    "__main__.py",
+    "py.typed",
+    "pyproject.toml",
+}
+
+
+def tracked_files() -> list[str]:
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return listing.stdout.splitlines()
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_nothing_strange_stands_at_the_top() -> None:
+    tops = {name.split("/")[0] for name in tracked_files()}
+    assert {top for top in tops if not top.startswith(".")} <= TOP_LEVEL
+
+
+@pytest.mark.parametrize("path", python_files(*ROOMS), ids=lambda path: path.name)
+def test_a_source_file_is_short_enough_to_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def test_every_package_is_listed_for_the_wheel() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = set(settings["tool"]["setuptools"]["packages"])
+    folders = {path.parent.relative_to(ROOT) for path in python_files(*ROOMS)}
+    found = {".".join(["voxwire", *folder.parts]) for folder in folders}
+    assert listed == found | {"voxwire", "voxwire.model.embedded"}
+
+
+def test_make_help_lists_every_target_that_works() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = set(re.findall(r"^  make ([a-z-]+)", shown.stdout, re.MULTILINE))
+    assert listed == make_targets() - {"serve"}
+
+
+def test_a_target_without_a_server_fails_and_says_so() -> None:
+    run = subprocess.run(["make", "serve"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "no server yet" in run.stderr
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    first_screen = (ROOT / "README.md").read_text().splitlines()[:30]
+    assert any(line.startswith("make demo") for line in first_screen)
+    assert any(line.startswith("make test") for line in first_screen)
+
+
+def test_the_readme_names_only_targets_that_exist() -> None:
+    named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert named <= make_targets()
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / ".dev").iterdir()), ids=lambda path: path.name)
+def test_a_tool_is_posix_shell(script: Path) -> None:
+    text = script.read_text()
+    assert text.startswith("#!/bin/sh\n")
+    assert subprocess.run(["sh", "-n", str(script)]).returncode == 0
