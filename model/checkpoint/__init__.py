@@ -1,1 +1,3 @@
-"""Checkpoint files: recognise, load, validate, convert and fetch them."""
+"""Checkpoint files: find, check, load, download and convert them."""
+
+from __future__ import annotations
