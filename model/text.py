@@ -203,7 +203,7 @@ class _WordGrouper:
 
     def _word(self, draft: _Draft) -> Word:
         end_s = draft.first_token * MS_PER_TOKEN / 1000
-        start_s = max(self._last_end_s, end_s - _spoken_s(draft.text))
+        start_s = max(self._last_end_s, round(end_s - _spoken_s(draft.text), 3))
         self._last_end_s = end_s
         return Word(draft.text, start_s, end_s, draft.first_token, draft.space_before)
 
