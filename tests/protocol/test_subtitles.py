@@ -87,10 +87,7 @@ def test_a_script_without_spaces_is_cut_by_columns() -> None:
         )
         for i in range(4)
     ]
-    assert lines(groups) == [
-        (text, text),
-        (text, text),
-    ]
+    assert lines(groups) == [(text, text), (text, text)]
 
 
 def test_a_word_wider_than_a_line_is_cut_and_its_time_shared() -> None:
