@@ -78,14 +78,9 @@ def test_slow_speech_is_cut_by_time() -> None:
 
 
 def test_a_script_without_spaces_is_cut_by_columns() -> None:
+    text = "今日はとても良い天気です"
     groups = [
-        Word(
-            text="今日はとても良い天気です",
-            start_s=i * 1.5,
-            end_s=i * 1.5 + 1.5,
-            space_before=False,
-        )
-        for i in range(4)
+        Word(text=text, start_s=i * 1.5, end_s=i * 1.5 + 1.5, space_before=False) for i in range(4)
     ]
     assert lines(groups) == [(text, text), (text, text)]
 
