@@ -1,0 +1,75 @@
+"""List the recordings and checkpoints that both implementations are run on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tests.parity.signals import Samples, recording
+from tests.random_checkpoint import PARAMS, Params, Weights, make_params, random_weights
+
+FROZEN = Path(__file__).parent / "frozen"
+# Sums differ by the last bit between machines; another random stream differs by far more.
+FINGERPRINT_TOLERANCE = 1e-6
+
+# The shape of the peers' benchmark checkpoint, wide enough for every code path of attention.
+SHAPES: dict[str, Params] = PARAMS | {
+    "peers": make_params((128, 4, 2, 64, 384, 128), (192, 2, 3, 3, 64, 576, 128), ada_dim=16)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One random checkpoint and one synthetic recording."""
+
+    shape: str  # a key of SHAPES
+    weights_seed: int
+    seconds: float
+    audio_seed: int
+    delay_ms: int
+
+    @property
+    def name(self) -> str:
+        """Return a name fit for a file."""
+        return f"{self.shape}-{self.seconds:g}s-{self.delay_ms}ms"
+
+    @property
+    def params(self) -> Params:
+        """Return the params.json."""
+        return SHAPES[self.shape]
+
+    def weights(self) -> Weights:
+        """Make the float32 weights."""
+        return random_weights(self.params, self.weights_seed)
+
+    def samples(self) -> Samples:
+        """Make the recording, float32 mono at 16 kHz."""
+        return recording(self.seconds, self.audio_seed)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a manifest records of the inputs: enough to notice that they changed."""
+        return asdict(self) | {
+            "weights_sums": fingerprint(*self.weights().values()),
+            "samples_sums": fingerprint(self.samples()),
+        }
+
+
+# Each recording is longer than both windows of its shape; lengths are no multiple of 80 ms.
+FROZEN_CASES = (
+    Case("tiny", 11, 6.013, 21, 480),
+    Case("wide-heads", 12, 8.5, 22, 80),
+    Case("one-kv-head", 13, 9.99, 23, 960),
+    Case("all-heads", 14, 7.2, 24, 2400),
+    Case("all-heads", 14, 7.2, 24, 160),
+    Case("peers", 15, 14.029, 25, 480),
+)
+
+
+def fingerprint(*arrays: npt.NDArray[Any]) -> list[float]:
+    """Return the sum and the sum of squares of all elements, in float64."""
+    flat = [array.astype(np.float64).ravel() for array in arrays]
+    return [float(sum(a.sum() for a in flat)), float(sum((a**2).sum() for a in flat))]
