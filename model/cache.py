@@ -1,0 +1,247 @@
+"""Key and value rings: the last positions of every slot, for all layers of one stack.
+
+A slot is a row of the batch. Each has its own count of positions, and writes position p to place
+p mod R of its ring, so rows may join, stall and leave at will. What a query may see follows from
+those counts alone: places that were never written, or hold a position outside the window, are
+masked. Counts are Python-sized integers and never wrap; rotary angles are taken from an anchor
+that follows each row, so they stay small for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from .rope import Ints, Rope, Turn
+
+_GROWTH_POSITIONS = 256  # a ring is as long as its longest row needs, in such blocks
+
+
+@dataclass(frozen=True, slots=True)
+class RingShape:
+    """Sizes of the rings of one stack of layers.
+
+    window: positions a query sees, itself included. block: how many new positions are attended
+    in place; a longer block is attended beside the ring and written afterwards.
+    """
+
+    n_layers: int
+    n_kv_heads: int
+    head_dim: int
+    rope_theta: float
+    window: int
+    block: int
+
+    @property
+    def places(self) -> int:
+        """Ring length at which `block` new positions leave the oldest query its whole window."""
+        return self.window + self.block - 1
+
+    @property
+    def anchor_positions(self) -> int:
+        """Default distance between anchors: a key is turned again at most once in its life."""
+        return max(2048, 1 << (2 * self.window - 1).bit_length())
+
+
+@dataclass(frozen=True, slots=True)
+class RingStep:
+    """One pass of L new positions over some slots: what all layers share.
+
+    rows: selects the slots on the first axis, by view where they are neighbours. at: the same
+    slots as indices [B, 1]. places: where the new positions go, [B, L]. mask: [B, 1, L, keys]
+    bool. pending: new keys and values by layer, of a pass too long to be written in place.
+    """
+
+    slots: Ints
+    n_new: int
+    rows: slice | mx.array
+    at: mx.array
+    places: mx.array
+    turn: Turn
+    mask: mx.array
+    in_place: bool
+    pending: list[tuple[mx.array, mx.array]] = field(default_factory=list)
+
+
+class RingCache:
+    """The rings of all slots and layers: per layer, keys and values [S, H, R, head_dim].
+
+    Every row is always finite: `load` overwrites a whole row, because a masked NaN would still
+    spoil the weighted sum. MLX thread only.
+    """
+
+    def __init__(
+        self, shape: RingShape, n_slots: int, dtype: mx.Dtype, anchor_positions: int | None = None
+    ) -> None:
+        self.shape = shape
+        self.counts: Ints = np.zeros(n_slots, np.int64)  # positions each slot has seen
+        self._anchors: Ints = np.zeros(n_slots, np.int64)
+        self._anchor_positions = anchor_positions or shape.anchor_positions
+        self._rope = Rope(shape.head_dim, shape.rope_theta)
+        places = min(shape.places, _GROWTH_POSITIONS)
+        size = (n_slots, shape.n_kv_heads, places, shape.head_dim)
+        self.keys = [mx.zeros(size, dtype) for _ in range(shape.n_layers)]
+        self.values = [mx.zeros(size, dtype) for _ in range(shape.n_layers)]
+
+    @property
+    def places(self) -> int:
+        """Present ring length R."""
+        return int(self.keys[0].shape[2])
+
+    @property
+    def arrays(self) -> list[mx.array]:
+        """All rings, to be evaluated together."""
+        return [*self.keys, *self.values]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all rings."""
+        return sum(ring.nbytes for ring in self.arrays)
+
+    def begin(self, slots: Sequence[int], n_new: int) -> RingStep:
+        """Prepare a pass of `n_new` positions over distinct slots."""
+        chosen: Ints = np.asarray(slots, np.int64)
+        self._grow(int(self.counts[chosen].max()) + n_new)
+        self._anchor(chosen)
+        counts = self.counts[chosen, None]  # [B, 1]
+        positions = counts + np.arange(n_new)
+        in_place = n_new <= self.shape.block
+        ages = self._ages(counts, n_new, in_place)
+        return RingStep(
+            slots=chosen,
+            n_new=n_new,
+            rows=_selector(chosen),
+            at=mx.array(chosen[:, None].astype(np.int32)),
+            places=mx.array((positions % self.places).astype(np.int32)),
+            turn=self._rope.at(positions - self._anchors[chosen, None]),
+            mask=mx.array(_visible(ages, counts + n_new, n_new, self.shape.window)),
+            in_place=in_place,
+        )
+
+    def extend(
+        self, layer: int, step: RingStep, keys: mx.array, values: mx.array
+    ) -> tuple[mx.array, mx.array]:
+        """Add a layer's new keys and values [B, L, H, head_dim]; return all that may be seen.
+
+        Both results are [B, H, keys, head_dim], in the order of the mask's last axis.
+        """
+        if step.in_place:
+            self._write(layer, step, keys, values)
+            return self.keys[layer][step.rows], self.values[layer][step.rows]
+        step.pending.append((keys, values))
+        return (
+            mx.concatenate([self.keys[layer][step.rows], keys.transpose(0, 2, 1, 3)], axis=2),
+            mx.concatenate([self.values[layer][step.rows], values.transpose(0, 2, 1, 3)], axis=2),
+        )
+
+    def commit(self, step: RingStep, n_kept: int | None = None) -> None:
+        """Advance the slots of a pass by its first `n_kept` positions, by default all.
+
+        Positions of an in-place pass that are not kept leave nothing that is ever seen. A longer
+        pass is written here and must be kept whole; evaluate its outputs first, or the rings are
+        copied instead of written in place.
+        """
+        for layer, (keys, values) in enumerate(step.pending):
+            self._write(layer, step, keys, values)
+        self.counts[step.slots] += step.n_new if n_kept is None else n_kept
+
+    def row(self, slot: int) -> RingRow:
+        """Return a copy of one slot's state."""
+        at = mx.array([slot])
+        keys, values = [ring[at] for ring in self.keys], [ring[at] for ring in self.values]
+        mx.eval(keys, values)
+        return RingRow(int(self.counts[slot]), int(self._anchors[slot]), keys, values)
+
+    def load(self, slot: int, row: RingRow) -> None:
+        """Overwrite one slot with a state taken from a cache of the same shape."""
+        self._grow(row.count)
+        for rings, sources in ((self.keys, row.keys), (self.values, row.values)):
+            for ring, source in zip(rings, sources, strict=True):
+                ring[slot : slot + 1] = _lengthened(source, self.places)
+        self.counts[slot] = row.count
+        self._anchors[slot] = row.anchor
+
+    def _write(self, layer: int, step: RingStep, keys: mx.array, values: mx.array) -> None:
+        n = min(step.n_new, self.places)  # of a block longer than the ring, its end
+        places = step.places[:, step.n_new - n :]
+        self.keys[layer][step.at, :, places] = keys[:, step.n_new - n :]
+        self.values[layer][step.at, :, places] = values[:, step.n_new - n :]
+
+    def _ages(self, counts: Ints, n_new: int, in_place: bool) -> Ints:
+        """Return how far each key lies behind the last new position, [B, keys]."""
+        last = counts - 1 + (n_new if in_place else 0)
+        ages = (last - np.arange(self.places)) % self.places
+        if in_place:
+            return ages
+        fresh = np.broadcast_to(np.arange(n_new)[::-1], (len(counts), n_new))
+        return np.concatenate([ages + n_new, fresh], axis=1)
+
+    def _grow(self, n_positions: int) -> None:
+        """Lengthen all rings for a row of `n_positions`, until they are at full length.
+
+        Place and position are equal as long as no row has wrapped, so nothing moves.
+        """
+        if self.places == self.shape.places or n_positions <= self.places:
+            return
+        wanted = max(n_positions, self.places + self.places // 2)
+        blocks = -(-wanted // _GROWTH_POSITIONS)
+        places = min(self.shape.places, blocks * _GROWTH_POSITIONS)
+        self.keys = [_lengthened(ring, places) for ring in self.keys]
+        self.values = [_lengthened(ring, places) for ring in self.values]
+        mx.eval(self.arrays)
+
+    def _anchor(self, slots: Ints) -> None:
+        """Move the anchors of rows that have passed the next one, and turn their keys back.
+
+        The anchor is a function of the row's position alone, so any cutting of the same audio
+        meets the same angles.
+        """
+        anchors = self.counts[slots] // self._anchor_positions * self._anchor_positions
+        moved = anchors - self._anchors[slots]
+        for delta in np.unique(moved[moved != 0]):
+            rows = mx.array(slots[moved == delta].astype(np.int32))
+            turn = self._rope.by(-int(delta))
+            for ring in self.keys:
+                ring[rows] = turn(ring[rows])
+        self._anchors[slots] = anchors
+
+
+@dataclass(frozen=True, slots=True)
+class RingRow:
+    """The state of one slot: count, anchor, and per layer keys and values [1, H, R, head_dim]."""
+
+    count: int
+    anchor: int
+    keys: list[mx.array]
+    values: list[mx.array]
+
+
+def _selector(slots: Ints) -> slice | mx.array:
+    """Select neighbouring slots by a view, others by a copy."""
+    first = int(slots[0])
+    if np.array_equal(slots, np.arange(first, first + len(slots))):
+        return slice(first, first + len(slots))
+    return mx.array(slots.astype(np.int32))
+
+
+def _visible(ages: Ints, counts: Ints, n_new: int, window: int) -> npt.NDArray[np.bool_]:
+    """Return which keys each new position sees, [B, 1, L, keys].
+
+    ages: [B, keys], behind the last new position. counts: [B, 1], positions up to and with it.
+    """
+    behind = ages[:, None] - np.arange(n_new)[::-1, None]  # behind the query; < 0 is its future
+    written = (ages < counts)[:, None]
+    return ((behind >= 0) & (behind < window) & written)[:, None]
+
+
+def _lengthened(ring: mx.array, places: int) -> mx.array:
+    n_slots, n_heads, present, head_dim = ring.shape
+    if present == places:
+        return ring
+    return mx.concatenate(
+        [ring, mx.zeros((n_slots, n_heads, places - present, head_dim), ring.dtype)], axis=2
+    )

@@ -1,0 +1,157 @@
+"""Linear maps and embeddings, plain or quantised, and the activations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+_INVERSE_SQRT_2 = 1 / math.sqrt(2)
+
+
+def gelu(x: mx.array) -> mx.array:
+    """Apply the exact (erf) GELU."""
+    return 0.5 * x * (1 + mx.erf(x * _INVERSE_SQRT_2))
+
+
+def swiglu(gate_up: mx.array) -> mx.array:
+    """Return silu(gate) * up of the two halves of the last axis."""
+    half = gate_up.shape[-1] // 2
+    gate = gate_up[..., :half]
+    return gate * mx.sigmoid(gate) * gate_up[..., half:]
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How the rows of a quantised weight are packed: MLX's affine groups.
+
+    scales, biases: [rows, columns / group_size].
+    """
+
+    scales: mx.array
+    biases: mx.array
+    bits: int
+    group_size: int
+
+    def take(self, rows: mx.array) -> Packing:
+        """Return the packing of some rows."""
+        return Packing(self.scales[rows], self.biases[rows], self.bits, self.group_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """x -> x W^T + b. Weight [out, in] in any float dtype, or packed uint32.
+
+    A weight stored in another dtype than x is converted at each use: a model too large for
+    float32 stays as it is stored.
+    """
+
+    weight: mx.array
+    packing: Packing | None = None
+    bias: mx.array | None = None
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Map x [..., in] to [..., out], in the dtype of x."""
+        if self.packing is not None:
+            y = _packed_product(x, self.weight, self.packing)
+            return y if self.bias is None else y + self.bias
+        weight = self.weight.astype(x.dtype).T
+        return x @ weight if self.bias is None else mx.addmm(self.bias, x, weight)
+
+    def take(self, rows: mx.array) -> Linear:
+        """Return the map to some of the outputs, or to all in another order."""
+        return Linear(
+            self.weight[rows],
+            None if self.packing is None else self.packing.take(rows),
+            None if self.bias is None else self.bias[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Several maps of one input, side by side, where they cannot be one product."""
+
+    parts: tuple[Linear, ...]
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Map x [..., in] to the outputs of all parts, concatenated."""
+        return mx.concatenate([part(x) for part in self.parts], axis=-1)
+
+
+def stack(parts: Sequence[Linear]) -> Linear | Parallel:
+    """Return one map with the outputs of all parts, as one product where their formats agree."""
+    if len({_format(part) for part in parts}) > 1:
+        return Parallel(tuple(parts))
+    weight = mx.concatenate([part.weight for part in parts])
+    return Linear(weight, _stack_packings(parts), _stack_biases(parts))
+
+
+def _format(part: Linear) -> tuple[mx.Dtype, int, int]:
+    packing = part.packing
+    return (
+        (part.weight.dtype, 0, 0)
+        if packing is None
+        else (
+            part.weight.dtype,
+            packing.bits,
+            packing.group_size,
+        )
+    )
+
+
+def _stack_packings(parts: Sequence[Linear]) -> Packing | None:
+    packings = [part.packing for part in parts if part.packing is not None]
+    if not packings:
+        return None
+    scales = mx.concatenate([packing.scales for packing in packings])
+    biases = mx.concatenate([packing.biases for packing in packings])
+    return Packing(scales, biases, packings[0].bits, packings[0].group_size)
+
+
+def _stack_biases(parts: Sequence[Linear]) -> mx.array | None:
+    """Concatenate the biases; a part without one gets zeros."""
+    known = [part.bias for part in parts if part.bias is not None]
+    if not known:
+        return None
+    zeros = [mx.zeros(part.weight.shape[0], known[0].dtype) for part in parts]
+    return mx.concatenate(
+        [zero if part.bias is None else part.bias for part, zero in zip(parts, zeros, strict=True)]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Token vectors, and the tied output head. Weight [vocabulary, dim], plain or packed."""
+
+    weight: mx.array
+    packing: Packing | None
+    dtype: mx.Dtype
+
+    def __call__(self, ids: mx.array) -> mx.array:
+        """Return the vectors of `ids` [...], as [..., dim]."""
+        rows = self.weight[ids]
+        if self.packing is None:
+            return rows.astype(self.dtype)
+        packing = self.packing.take(ids)
+        vectors = mx.dequantize(
+            rows, packing.scales, packing.biases, packing.group_size, packing.bits
+        )
+        return vectors.astype(self.dtype)
+
+    def logits(self, x: mx.array) -> mx.array:
+        """Return the scores of all tokens, [..., vocabulary]."""
+        return Linear(self.weight, self.packing)(x)
+
+
+def _packed_product(x: mx.array, weight: mx.array, packing: Packing) -> mx.array:
+    return mx.quantized_matmul(
+        x,
+        weight,
+        packing.scales,
+        packing.biases,
+        transpose=True,
+        group_size=packing.group_size,
+        bits=packing.bits,
+    )

@@ -1,0 +1,229 @@
+"""Slots of sessions that advance together, one position of audio (80 ms) after another.
+
+The batch holds what every session has heard and written: encoder and decoder rings, the last
+mel frames, the last token. Only NumPy arrays and integers cross its border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from .cache import RingCache, RingRow
+from .conditioning import delay_rows
+from .conv import N_TAIL_FRAMES
+from .delay import BOS_ID, N_PREFIX_TOKENS, STREAMING_PAD_ID, check_delay, prompt_tokens
+from .mel import Floats, log_mel
+from .rope import Ints
+from .voxtral import Voxtral
+
+Tokens = npt.NDArray[np.int32]
+NO_TOKEN = -1  # what a position of the prompt yields
+
+
+@dataclass(slots=True)
+class Probe:
+    """What the stages made of the positions of one pass, for comparison and confidence.
+
+    frames: [B, 4n, encoder dim]. audio: [B, n, decoder dim]. logits: [B, n, vocabulary].
+    All float32.
+    """
+
+    frames: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    audio: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    logits: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+class SlotBatch:
+    """Rows of one model's caches, leased to sessions by index.
+
+    What a call costs follows the slots it is given, not the slots there are. A row's tokens depend
+    on nothing but its own audio and delay. MLX thread only.
+    """
+
+    def __init__(self, model: Voxtral, n_slots: int, anchor_positions: int | None = None) -> None:
+        """Allocate `n_slots`, each of them empty until `reset`.
+
+        anchor_positions: after how many positions rotary angles start again, by default by window.
+        """
+        self._model = model
+        self._anchor_positions = anchor_positions
+        self.encoder_cache = self._new_encoder_cache(n_slots)
+        self.decoder_cache = self._new_decoder_cache(n_slots)
+        n_mels = model.config.audio.n_mels
+        self._tails = np.zeros((n_slots, N_TAIL_FRAMES, n_mels), np.float32)
+        self._last_ids = np.zeros(n_slots, np.int32)
+        self._prompts: Ints = np.zeros(n_slots, np.int64)  # prompt length; 0: never reset
+        self._delays = np.zeros(n_slots, np.int32)  # places in DELAYS_TOKENS
+        self._prefixes: dict[int, _Prefix] = {}
+
+    @property
+    def n_slots(self) -> int:
+        """Rows there are."""
+        return len(self._prompts)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the caches."""
+        return self.encoder_cache.nbytes + self.decoder_cache.nbytes + self._tails.nbytes
+
+    def reset(self, slot: int, delay_tokens: int) -> None:
+        """Make a slot a new session, at the position that follows the constant left padding.
+
+        Raises DelayError.
+        """
+        check_delay(delay_tokens)
+        if delay_tokens not in self._prefixes:
+            self._prefixes[delay_tokens] = self._make_prefix(delay_tokens)
+        prefix = self._prefixes[delay_tokens]
+        self.encoder_cache.load(slot, prefix.encoder)
+        self.decoder_cache.load(slot, prefix.decoder)
+        self._tails[slot] = prefix.tail
+        self._prompts[slot] = prompt_tokens(delay_tokens)
+        self._delays[slot] = delay_rows([delay_tokens])[0]
+        mx.eval(self.encoder_cache.arrays, self.decoder_cache.arrays)
+
+    def position(self, slot: int) -> int:
+        """Return how many positions a slot has advanced, the left padding included."""
+        return int(self.decoder_cache.counts[slot])
+
+    def step(self, slots: Sequence[int], mel: Floats, probe: Probe | None = None) -> Tokens:
+        """Advance some slots by one position each.
+
+        mel: [B, frames_per_token, n_mels] float32, in the order of `slots`. Returns token ids [B],
+        NO_TOKEN for a row still in its prompt. Greedy. EOS is a token like others.
+        """
+        return self.advance(slots, mel, probe)[:, 0]
+
+    def advance(self, slots: Sequence[int], mel: Floats, probe: Probe | None = None) -> Tokens:
+        """Advance some slots by n positions each, encoding them in one pass.
+
+        mel: [B, n * frames_per_token, n_mels] float32. Returns token ids [B, n], NO_TOKEN for
+        positions of the prompt. Raises ValueError for slots given twice or never reset.
+        """
+        self._check(slots, mel)
+        audio = self._encode(slots, mel, probe)
+        ids = self._next_ids(slots)
+        sampled, logits = [], []
+        for index in range(audio.shape[1]):
+            scores = self._decode(slots, audio[:, index : index + 1], ids[:, None])
+            chosen = mx.argmax(scores[:, 0], axis=-1).astype(mx.int32)
+            mx.async_eval(chosen)  # type: ignore[no-untyped-call]
+            ids = mx.where(self._in_prompt(slots), STREAMING_PAD_ID, chosen)
+            sampled.append(chosen)
+            logits.append(scores)
+        tokens = np.array(mx.stack(sampled, axis=1))
+        if probe is not None:
+            probe.logits = _to_numpy(mx.concatenate(logits, axis=1))
+        return self._written(slots, tokens)
+
+    def force(self, slots: Sequence[int], mel: Floats, previous_ids: Tokens) -> Floats:
+        """Advance some slots by n positions in one pass, told what token precedes each.
+
+        mel: as for `advance`. previous_ids: [B, n]. Returns the logits [B, n, vocabulary] float32.
+        """
+        self._check(slots, mel)
+        audio = self._encode(slots, mel, None)
+        logits = _to_numpy(self._decode(slots, audio, mx.array(previous_ids)))
+        self._last_ids[list(slots)] = logits[:, -1].argmax(axis=-1)
+        return logits
+
+    def _check(self, slots: Sequence[int], mel: Floats) -> None:
+        if not len(slots) or len(set(slots)) != len(slots):
+            raise ValueError(f"expected distinct slots, got {list(slots)}")
+        if not self._prompts[list(slots)].all():
+            raise ValueError(f"expected slots that were reset, got {list(slots)}")
+        config = self._model.config
+        n_frames = mel.shape[1]
+        expected = (len(slots), n_frames, config.audio.n_mels)
+        if mel.shape != expected or not n_frames or n_frames % config.frames_per_token:
+            raise ValueError(
+                f"expected mel of {len(slots)} rows, whole positions of "
+                f"{config.frames_per_token} frames, {config.audio.n_mels} bins; got {mel.shape}"
+            )
+
+    def _encode(self, slots: Sequence[int], mel: Floats, probe: Probe | None) -> mx.array:
+        """Return the audio embeddings [B, n, dim] of new mel frames."""
+        rows = list(slots)
+        joined = np.concatenate([self._tails[rows], mel], axis=1)
+        step = self.encoder_cache.begin(slots, mel.shape[1] // 2)
+        frames = self._model.encode(mx.array(joined), self.encoder_cache, step)
+        audio = self._model.adapt(frames)
+        if not step.in_place:
+            mx.eval(audio, step.pending)
+        self.encoder_cache.commit(step)
+        self._tails[rows] = joined[:, -N_TAIL_FRAMES:]
+        if probe is not None:
+            probe.frames, probe.audio = _to_numpy(frames), _to_numpy(audio)
+        return audio
+
+    def _decode(self, slots: Sequence[int], audio: mx.array, previous_ids: mx.array) -> mx.array:
+        """Return the logits [B, L, vocabulary] of new positions."""
+        step = self.decoder_cache.begin(slots, audio.shape[1])
+        delays = mx.array(self._delays[list(slots)])
+        logits = self._model.decode(audio, previous_ids, delays, self.decoder_cache, step)
+        if not step.in_place:
+            mx.eval(logits, step.pending)
+        self.decoder_cache.commit(step)
+        return logits
+
+    def _in_prompt(self, slots: Sequence[int]) -> mx.array:
+        """Return which rows' next position still belongs to the prompt, [B] bool."""
+        rows = list(slots)
+        return mx.array(self.decoder_cache.counts[rows] < self._prompts[rows])
+
+    def _next_ids(self, slots: Sequence[int]) -> mx.array:
+        ids = mx.array(self._last_ids[list(slots)])
+        return mx.where(self._in_prompt(slots), STREAMING_PAD_ID, ids)
+
+    def _written(self, slots: Sequence[int], sampled: Tokens) -> Tokens:
+        """Remember the last tokens; return `sampled` [B, n] without those of prompt positions."""
+        rows = list(slots)
+        self._last_ids[rows] = sampled[:, -1]
+        n = sampled.shape[1]
+        # Position p samples a token when p is the last of the prompt or later.
+        positions = self.decoder_cache.counts[rows, None] - n + np.arange(n)
+        return np.where(positions < self._prompts[rows, None] - 1, NO_TOKEN, sampled)
+
+    def _new_encoder_cache(self, n_slots: int) -> RingCache:
+        shape = self._model.encoder_rings()
+        return RingCache(shape, n_slots, self._model.dtype, self._anchor_positions)
+
+    def _new_decoder_cache(self, n_slots: int) -> RingCache:
+        shape = self._model.decoder_rings()
+        return RingCache(shape, n_slots, self._model.dtype, self._anchor_positions)
+
+    def _make_prefix(self, delay_tokens: int) -> _Prefix:
+        """Run the left padding, which is the same for every session of one delay."""
+        config = self._model.config
+        silence = np.zeros((1, config.audio.window_samples), np.float32)
+        frame = log_mel(silence, config.audio)
+        mel = np.tile(frame, (N_PREFIX_TOKENS * config.frames_per_token, 1))
+        encoder_cache, decoder_cache = self._new_encoder_cache(1), self._new_decoder_cache(1)
+        step = encoder_cache.begin([0], len(mel) // 2)
+        frames = self._model.encode(mx.array(mel[None]), encoder_cache, step, begin=True)
+        audio = self._model.adapt(frames)
+        encoder_cache.commit(step)
+        step = decoder_cache.begin([0], N_PREFIX_TOKENS)
+        ids = mx.array([[BOS_ID] + [STREAMING_PAD_ID] * (N_PREFIX_TOKENS - 1)])
+        delays = mx.array(delay_rows([delay_tokens]))
+        self._model.decode(audio, ids, delays, decoder_cache, step)
+        decoder_cache.commit(step)
+        return _Prefix(encoder_cache.row(0), decoder_cache.row(0), mel[-N_TAIL_FRAMES:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """The state after the constant left padding."""
+
+    encoder: RingRow
+    decoder: RingRow
+    tail: Floats  # [N_TAIL_FRAMES, n_mels]
+
+
+def _to_numpy(array: mx.array) -> Floats:
+    return np.array(array.astype(mx.float32))

@@ -1,0 +1,83 @@
+"""The pre-norm transformer that encoder and decoder share.
+
+A layer is h += attention(norm(h)); h += swiglu(norm(h) * gain). The gain is the decoder's delay
+conditioning; the encoder's is its norm weight alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+from .cache import RingCache, RingStep
+from .layers import Linear, Parallel, swiglu
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Head counts and size of one stack."""
+
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Weights of one layer. Rows of queries and keys in `qkv` are in half-split order."""
+
+    attention_norm: mx.array  # [dim]
+    qkv: Linear | Parallel  # dim -> (n_heads + 2 n_kv_heads) * head_dim
+    out: Linear  # n_heads * head_dim -> dim
+    ffn_norm: mx.array  # [dim]
+    gate_up: Linear | Parallel  # dim -> 2 * hidden
+    down: Linear  # hidden -> dim
+
+
+@dataclass(frozen=True, slots=True)
+class Transformer:
+    """A stack of layers with its final norm, over the rings of a cache."""
+
+    heads: Heads
+    layers: tuple[Layer, ...]
+    norm: mx.array  # [dim]
+    norm_eps: float
+
+    def __call__(
+        self, x: mx.array, cache: RingCache, step: RingStep, gains: mx.array | None = None
+    ) -> mx.array:
+        """Run all layers over new positions x [B, L, dim]; returns the same shape, normed.
+
+        gains: [B, n_layers, dim], what multiplies the normed input of each layer's feed-forward
+        in place of the layer's own `ffn_norm`, which it includes.
+        """
+        for index, layer in enumerate(self.layers):
+            x = x + self._attend(layer, index, x, cache, step)
+            if gains is None:
+                z = mx.fast.rms_norm(x, layer.ffn_norm, self.norm_eps)
+            else:
+                z = mx.fast.rms_norm(x, None, self.norm_eps) * gains[:, index, None]
+            x = x + layer.down(swiglu(layer.gate_up(z)))
+        return mx.fast.rms_norm(x, self.norm, self.norm_eps)
+
+    def _attend(
+        self, layer: Layer, index: int, x: mx.array, cache: RingCache, step: RingStep
+    ) -> mx.array:
+        n_rows, n_new, _ = x.shape
+        heads = self.heads
+        n_turned = heads.n_heads + heads.n_kv_heads
+        qkv = layer.qkv(mx.fast.rms_norm(x, layer.attention_norm, self.norm_eps))
+        qkv = qkv.reshape(n_rows, n_new, n_turned + heads.n_kv_heads, heads.head_dim)
+        turned = step.turn(qkv[:, :, :n_turned])  # [B, L, n_heads + n_kv_heads, head_dim]
+        keys, values = cache.extend(
+            index, step, turned[:, :, heads.n_heads :], qkv[:, :, n_turned:]
+        )
+        mixed = mx.fast.scaled_dot_product_attention(
+            turned[:, :, : heads.n_heads].transpose(0, 2, 1, 3),
+            keys,
+            values,
+            scale=heads.head_dim**-0.5,
+            mask=step.mask,
+        )
+        return layer.out(mixed.transpose(0, 2, 1, 3).reshape(n_rows, n_new, -1))
