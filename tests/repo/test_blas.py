@@ -71,6 +71,24 @@ def test_it_measures_both_libraries() -> None:
     assert speed.slowdown == pytest.approx(speed.numpy_gflops / speed.mlx_gflops)
 
 
-@pytest.mark.parametrize(("mlx_gflops", "is_slow"), [(1.5, True), (60.0, False), (200.0, False)])
-def test_reference_blas_is_told_from_a_busy_machine(mlx_gflops: float, is_slow: bool) -> None:
-    assert blas.BlasSpeed(mlx_gflops=mlx_gflops, numpy_gflops=120.0).is_slow is is_slow
+LOADED = blas.BlasStatus("/usr/lib/libopenblas.so.0", True, "loaded before MLX")
+ABSENT = blas.BlasStatus(None, True, "OpenBLAS is not installed")
+ON_MACOS = blas.BlasStatus(None, False, "not needed")
+
+
+@pytest.mark.parametrize(
+    ("status", "mlx_gflops", "took_effect"),
+    [
+        (LOADED, 110.0, True),
+        (LOADED, 60.0, True),  # a busy machine
+        (LOADED, 1.5, False),  # loaded, and yet not the one that MLX calls
+        (ABSENT, 1.5, False),
+        (ABSENT, 110.0, False),  # NumPy slowed by a busy machine
+        (ON_MACOS, 1.5, True),
+    ],
+)
+def test_whether_it_took_effect(
+    status: blas.BlasStatus, mlx_gflops: float, took_effect: bool
+) -> None:
+    speed = blas.BlasSpeed(mlx_gflops=mlx_gflops, numpy_gflops=120.0)
+    assert blas.took_effect(status, speed) is took_effect
