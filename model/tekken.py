@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from .config import AudioConfig
-from .errors import ConfigError, TokenizerError
+from .delay import BOS_ID, N_LEFT_PAD_TOKENS, STREAMING_PAD_ID, delay_tokens_from_ms
+from .errors import ConfigError, DelayError, TokenizerError
 from .fields import Section
-
-LEFT_PAD_TOKENS = 32  # of silence before the first sample: the prompt is built on it
-MS_PER_TOKEN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +68,15 @@ class Tekken:
         return self.n_special + len(self.vocab_bytes)
 
     def check(self, vocab_size: int) -> None:
-        """Raise TokenizerError unless this tokenizer names exactly a model's `vocab_size` ids."""
-        if self.vocab_size != vocab_size:
-            raise TokenizerError(
-                self.file, None, f"{vocab_size} ids, as the model has", f"{self.vocab_size} ids"
-            )
+        """Raise TokenizerError unless a model of `vocab_size` ids can have been trained with this.
+
+        The prompt that the model is given is made of fixed ids, so those must mean what they do.
+        """
+        wanted = (vocab_size, BOS_ID, STREAMING_PAD_ID)
+        got = (self.vocab_size, self.bos, self.streaming_pad)
+        if got != wanted:
+            words = "{} ids, with <s> {} and [STREAMING_PAD] {}"
+            raise TokenizerError(self.file, None, words.format(*wanted), words.format(*got))
 
     def token_bytes(self, token_id: int) -> bytes:
         """Return the bytes that `token_id` writes, b"" for a control token. Raises IndexError."""
@@ -160,7 +162,7 @@ def _default_delay_ms(audio: Section) -> int:
     wanted = (
         (audio, "sampling_rate", grid.sampling_rate_hz),
         (audio, "frame_rate", grid.frame_rate_hz),
-        (audio, "streaming_n_left_pad_tokens", LEFT_PAD_TOKENS),
+        (audio, "streaming_n_left_pad_tokens", N_LEFT_PAD_TOKENS),
         (encoding, "hop_length", grid.hop_samples),
         (encoding, "window_size", grid.window_samples),
     )
@@ -169,9 +171,11 @@ def _default_delay_ms(audio: Section) -> int:
         if got != value:
             raise ConfigError(expected=f"{section.name(key)}: {value:g}", got=f"{got:g}")
     delay_ms = audio.integer("transcription_delay_ms")
-    if delay_ms % MS_PER_TOKEN:
+    try:
+        delay_tokens_from_ms(delay_ms)
+    except DelayError:
         raise ConfigError(
-            expected=f"audio.transcription_delay_ms: a multiple of {MS_PER_TOKEN}",
+            expected="audio.transcription_delay_ms: 80 to 1200 in steps of 80, or 2400",
             got=str(delay_ms),
-        )
+        ) from None
     return delay_ms

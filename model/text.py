@@ -11,7 +11,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from .tekken import MS_PER_TOKEN, Tekken
+from .delay import MS_PER_TOKEN
+from .tekken import Tekken
 
 # After this many positions without text a word is over: until then, punctuation may still join it.
 SETTLED_AFTER_PADS = 4

@@ -65,6 +65,16 @@ def test_a_model_with_another_vocabulary_is_refused(tmp_path: Path) -> None:
         tekken.check(131072)
 
 
+@pytest.mark.parametrize(("token", "rank"), [("<s>", 1), ("[STREAMING_PAD]", 32)])
+def test_a_tokenizer_with_another_prompt_is_refused(tmp_path: Path, token: str, rank: int) -> None:
+    data = tiny_tekken()
+    data["special_tokens"][rank]["token_str"] = "<other>"
+    data["special_tokens"][500]["token_str"] = token
+    tekken = Tekken.load(write(tmp_path, data))
+    with pytest.raises(TokenizerError, match=r"with <s> 1 and \[STREAMING_PAD\] 32, got.*500"):
+        tekken.check(1300)
+
+
 BROKEN: dict[str, tuple[Edit, str]] = {
     "no config": (lambda d: d.pop("config"), "config"),
     "no audio section": (lambda d: d.pop("audio"), "audio"),
@@ -114,7 +124,7 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     ),
     "delay between positions": (
         lambda d: d["audio"].update(transcription_delay_ms=500),
-        "multiple of 80, got 500",
+        "transcription_delay_ms: 80 to 1200 in steps of 80, or 2400, got 500",
     ),
 }
 
