@@ -138,15 +138,18 @@ class RingCache:
             mx.concatenate([self.values[layer][step.rows], values.transpose(0, 2, 1, 3)], axis=2),
         )
 
-    def commit(self, step: RingStep, n_kept: int | None = None) -> None:
+    def commit(self, step: RingStep, output: mx.array, n_kept: int | None = None) -> None:
         """Advance the slots of a pass by its first `n_kept` positions, by default all.
 
-        Positions of an in-place pass that are not kept leave nothing that is ever seen. A longer
-        pass is written here and must be kept whole; evaluate its outputs first, or the rings are
-        copied instead of written in place.
+        output: what the pass computed. Positions of an in-place pass that are not kept leave
+        nothing that is ever seen. A longer pass is written here and must be kept whole.
         """
-        for layer, (keys, values) in enumerate(step.pending):
-            self._write(layer, step, keys, values)
+        if step.pending:
+            # Rings are written in place only when nothing unevaluated still reads them.
+            mx.eval(output, step.pending)
+            for layer, (keys, values) in enumerate(step.pending):
+                self._write(layer, step, keys, values)
+            mx.eval(self.arrays)
         self.counts[step.slots] += step.n_new if n_kept is None else n_kept
 
     def row(self, slot: int) -> RingRow:
@@ -173,8 +176,9 @@ class RingCache:
 
     def _ages(self, counts: Ints, n_new: int, in_place: bool) -> Ints:
         """Return how far each key lies behind the last new position, [B, keys]."""
-        last = counts - 1 + (n_new if in_place else 0)
-        ages = (last - np.arange(self.places)) % self.places
+        last = (counts - 1 + (n_new if in_place else 0)) % self.places
+        ages = last - np.arange(self.places)
+        ages += self.places * (ages < 0)
         if in_place:
             return ages
         fresh = np.broadcast_to(np.arange(n_new)[::-1], (len(counts), n_new))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .cache import RingCache, RingRow
 from .conditioning import delay_rows
+from .config import CONV_STRIDE
 from .conv import N_TAIL_FRAMES
 from .delay import BOS_ID, N_PREFIX_TOKENS, STREAMING_PAD_ID, check_delay, prompt_tokens
 from .mel import Floats, log_mel
@@ -105,84 +106,76 @@ class SlotBatch:
         mel: [B, n * frames_per_token, n_mels] float32. Returns token ids [B, n], NO_TOKEN for
         positions of the prompt. Raises ValueError for slots given twice or never reset.
         """
-        self._check(slots, mel)
-        audio = self._encode(slots, mel, probe)
-        ids = self._next_ids(slots)
+        rows = self._rows(slots, mel)
+        audio = self._encode(rows, mel, probe)
+        ids = mx.array(self._last_ids[rows])
         sampled, logits = [], []
         for index in range(audio.shape[1]):
-            scores = self._decode(slots, audio[:, index : index + 1], ids[:, None])
-            chosen = mx.argmax(scores[:, 0], axis=-1).astype(mx.int32)
-            mx.async_eval(chosen)  # type: ignore[no-untyped-call]
-            ids = mx.where(self._in_prompt(slots), STREAMING_PAD_ID, chosen)
-            sampled.append(chosen)
+            ids = self._following(rows, ids)[:, None]
+            scores = self._decode(rows, audio[:, index : index + 1], ids)
+            ids = mx.argmax(scores[:, 0], axis=-1).astype(mx.int32)
+            mx.async_eval(ids)  # type: ignore[no-untyped-call]
+            sampled.append(ids)
             logits.append(scores)
-        tokens = np.array(mx.stack(sampled, axis=1))
         if probe is not None:
             probe.logits = _to_numpy(mx.concatenate(logits, axis=1))
-        return self._written(slots, tokens)
+        return self._written(rows, np.array(mx.stack(sampled, axis=1)))
 
     def force(self, slots: Sequence[int], mel: Floats, previous_ids: Tokens) -> Floats:
         """Advance some slots by n positions in one pass, told what token precedes each.
 
         mel: as for `advance`. previous_ids: [B, n]. Returns the logits [B, n, vocabulary] float32.
         """
-        self._check(slots, mel)
-        audio = self._encode(slots, mel, None)
-        logits = _to_numpy(self._decode(slots, audio, mx.array(previous_ids)))
-        self._last_ids[list(slots)] = logits[:, -1].argmax(axis=-1)
+        rows = self._rows(slots, mel)
+        audio = self._encode(rows, mel, None)
+        logits = _to_numpy(self._decode(rows, audio, mx.array(previous_ids)))
+        self._last_ids[rows] = logits[:, -1].argmax(axis=-1)
         return logits
 
-    def _check(self, slots: Sequence[int], mel: Floats) -> None:
-        if not len(slots) or len(set(slots)) != len(slots):
+    def _rows(self, slots: Sequence[int], mel: Floats) -> Ints:
+        """Check what a pass is given; return the slots as an array."""
+        rows = np.asarray(slots, np.int64)
+        if not len(rows) or len(np.unique(rows)) != len(rows):
             raise ValueError(f"expected distinct slots, got {list(slots)}")
-        if not self._prompts[list(slots)].all():
+        if not self._prompts[rows].all():
             raise ValueError(f"expected slots that were reset, got {list(slots)}")
         config = self._model.config
-        n_frames = mel.shape[1]
-        expected = (len(slots), n_frames, config.audio.n_mels)
-        if mel.shape != expected or not n_frames or n_frames % config.frames_per_token:
+        n_positions = mel.shape[1] // config.frames_per_token if mel.ndim == 3 else 0
+        n_frames = n_positions * config.frames_per_token
+        if not n_frames or mel.shape != (len(rows), n_frames, config.audio.n_mels):
             raise ValueError(
-                f"expected mel of {len(slots)} rows, whole positions of "
+                f"expected mel of {len(rows)} rows, whole positions of "
                 f"{config.frames_per_token} frames, {config.audio.n_mels} bins; got {mel.shape}"
             )
+        return rows
 
-    def _encode(self, slots: Sequence[int], mel: Floats, probe: Probe | None) -> mx.array:
+    def _encode(self, rows: Ints, mel: Floats, probe: Probe | None) -> mx.array:
         """Return the audio embeddings [B, n, dim] of new mel frames."""
-        rows = list(slots)
         joined = np.concatenate([self._tails[rows], mel], axis=1)
-        step = self.encoder_cache.begin(slots, mel.shape[1] // 2)
+        step = self.encoder_cache.begin(rows, mel.shape[1] // CONV_STRIDE)
         frames = self._model.encode(mx.array(joined), self.encoder_cache, step)
         audio = self._model.adapt(frames)
-        if not step.in_place:
-            mx.eval(audio, step.pending)
-        self.encoder_cache.commit(step)
+        self.encoder_cache.commit(step, audio)
         self._tails[rows] = joined[:, -N_TAIL_FRAMES:]
         if probe is not None:
             probe.frames, probe.audio = _to_numpy(frames), _to_numpy(audio)
         return audio
 
-    def _decode(self, slots: Sequence[int], audio: mx.array, previous_ids: mx.array) -> mx.array:
+    def _decode(self, rows: Ints, audio: mx.array, previous_ids: mx.array) -> mx.array:
         """Return the logits [B, L, vocabulary] of new positions."""
-        step = self.decoder_cache.begin(slots, audio.shape[1])
-        delays = mx.array(self._delays[list(slots)])
+        step = self.decoder_cache.begin(rows, audio.shape[1])
+        delays = mx.array(self._delays[rows])
         logits = self._model.decode(audio, previous_ids, delays, self.decoder_cache, step)
-        if not step.in_place:
-            mx.eval(logits, step.pending)
-        self.decoder_cache.commit(step)
+        self.decoder_cache.commit(step, logits)
         return logits
 
-    def _in_prompt(self, slots: Sequence[int]) -> mx.array:
-        """Return which rows' next position still belongs to the prompt, [B] bool."""
-        rows = list(slots)
-        return mx.array(self.decoder_cache.counts[rows] < self._prompts[rows])
+    def _following(self, rows: Ints, ids: mx.array) -> mx.array:
+        """Return the token that precedes the next position of each row: `ids` or the prompt's."""
+        in_prompt = self.decoder_cache.counts[rows] < self._prompts[rows]
+        return mx.where(mx.array(in_prompt), STREAMING_PAD_ID, ids) if in_prompt.any() else ids
 
-    def _next_ids(self, slots: Sequence[int]) -> mx.array:
-        ids = mx.array(self._last_ids[list(slots)])
-        return mx.where(self._in_prompt(slots), STREAMING_PAD_ID, ids)
-
-    def _written(self, slots: Sequence[int], sampled: Tokens) -> Tokens:
+    def _written(self, rows: Ints, sampled: Tokens) -> Tokens:
         """Remember the last tokens; return `sampled` [B, n] without those of prompt positions."""
-        rows = list(slots)
         self._last_ids[rows] = sampled[:, -1]
         n = sampled.shape[1]
         # Position p samples a token when p is the last of the prompt or later.
@@ -204,15 +197,15 @@ class SlotBatch:
         frame = log_mel(silence, config.audio)
         mel = np.tile(frame, (N_PREFIX_TOKENS * config.frames_per_token, 1))
         encoder_cache, decoder_cache = self._new_encoder_cache(1), self._new_decoder_cache(1)
-        step = encoder_cache.begin([0], len(mel) // 2)
+        step = encoder_cache.begin([0], len(mel) // CONV_STRIDE)
         frames = self._model.encode(mx.array(mel[None]), encoder_cache, step, begin=True)
         audio = self._model.adapt(frames)
-        encoder_cache.commit(step)
+        encoder_cache.commit(step, audio)
         step = decoder_cache.begin([0], N_PREFIX_TOKENS)
         ids = mx.array([[BOS_ID] + [STREAMING_PAD_ID] * (N_PREFIX_TOKENS - 1)])
         delays = mx.array(delay_rows([delay_tokens]))
-        self._model.decode(audio, ids, delays, decoder_cache, step)
-        decoder_cache.commit(step)
+        logits = self._model.decode(audio, ids, delays, decoder_cache, step)
+        decoder_cache.commit(step, logits)
         return _Prefix(encoder_cache.row(0), decoder_cache.row(0), mel[-N_TAIL_FRAMES:])
 
 
