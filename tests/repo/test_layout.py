@@ -12,6 +12,7 @@ import pytest
 from tests.repo.sources import ROOMS, ROOT, python_files
 
 MAX_LINES = 300
+EMBEDDED = "model/embedded/"
 TOP_LEVEL = {
     *ROOMS,
     "tests",
@@ -47,12 +48,18 @@ def test_a_source_file_is_short_enough_to_read(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_LINES
 
 
-def test_every_package_is_listed_for_the_wheel() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    listed = set(settings["tool"]["setuptools"]["packages"])
+def test_every_room_and_the_embedded_checkpoint_go_into_the_wheel() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folders = {path.parent.relative_to(ROOT) for path in python_files(*ROOMS)}
-    found = {".".join(["voxwire", *folder.parts]) for folder in folders}
-    assert listed == found | {"voxwire", "voxwire.model.embedded"}
+    folders |= {Path(name).parent for name in tracked_files() if name.startswith(EMBEDDED)}
+    assert set(settings["packages"]) == {".".join(["voxwire", *f.parts]) for f in folders} | {
+        "voxwire"
+    }
+    assert all(
+        settings["package-data"][package] == ["*"]
+        for package in settings["packages"]
+        if package.startswith("voxwire.model.embedded")
+    )
 
 
 def test_make_help_lists_every_target_that_works() -> None:
