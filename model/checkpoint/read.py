@@ -15,7 +15,7 @@ from .configs import read_config
 from .files import CheckpointFiles, find_files
 from .header import TensorInfo, read_header
 from .layouts import Layout, recognise
-from .quantised import Quantisation
+from .quantised import PARTS, Quantisation
 from .shapes import rope_heads
 from .validate import index_tensors, plan_tensors
 
@@ -56,11 +56,6 @@ class CheckpointReader:
         return list(self._tensors)
 
     @property
-    def n_file_bytes(self) -> int:
-        """Bytes of the weight files."""
-        return sum(file.stat().st_size for file in self.files.weights)
-
-    @property
     def n_float_elements(self) -> int:
         """Elements of all tensors that are not packed integers."""
         return sum(
@@ -77,13 +72,6 @@ class CheckpointReader:
             if info.dtype != "U32":
                 n_bytes[info.dtype] = n_bytes.get(info.dtype, 0) + info.n_bytes
         return _MX_DTYPES[max(n_bytes, key=lambda dtype: n_bytes[dtype])]
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return the canonical shape of the tensor `name`."""
-        shape = self._tensors[name].shape
-        if len(shape) == 3 and self.layout.conv_is_out_in_k:
-            return (shape[0], shape[2], shape[1])
-        return shape
 
     def take(self, name: str, dtype: mx.Dtype) -> mx.array:
         """Read one tensor, evaluated; floating ones become `dtype`. Once for each name.
@@ -103,6 +91,19 @@ class CheckpointReader:
         array = array if array.dtype == mx.uint32 else array.astype(dtype)
         mx.eval(array)
         return array
+
+    def take_dense(self, module: str, dtype: mx.Dtype) -> mx.array:
+        """Read the weight of a module, unpacked where it is quantised. Once for each module."""
+        how = self.quantised.get(module)
+        if how is None:
+            return self.take(f"{module}.weight", dtype)
+        # In float32, so that the only rounding is the one to `dtype`.
+        packed, scales, biases = (self.take(f"{module}.{part}", mx.float32) for part in PARTS)
+        dense = mx.dequantize(
+            packed, scales, biases, group_size=how.group_size, bits=how.bits
+        ).astype(dtype)
+        mx.eval(dense)
+        return dense
 
     def _canonical(self, name: str, stored: mx.array) -> mx.array:
         if self.layout.conv_is_out_in_k and stored.ndim == 3:

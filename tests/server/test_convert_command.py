@@ -1,0 +1,53 @@
+"""`voxwire convert` writes what it says, and says what it wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner, Result
+
+from tests.other_layouts import write_hf
+from tests.random_checkpoint import PARAMS, write_mistral
+from voxwire.model.checkpoint.load import load_checkpoint
+from voxwire.model.checkpoint.quantised import Quantisation
+from voxwire.model.errors import ConversionError
+from voxwire.server.cli.convert import convert_command
+
+app = typer.Typer()
+app.command()(convert_command)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_hugging_face_becomes_mistral(tmp_path: Path) -> None:
+    source = write_hf(tmp_path / "in", PARAMS["tiny"])
+    result = run(source, tmp_path / "out")
+    assert result.exit_code == 0
+    assert load_checkpoint(tmp_path / "out").layout == "mistral"
+    n_tensors = len(load_checkpoint(source).weights)
+    assert f"{tmp_path / 'out'}: {n_tensors} tensors" in result.output
+    assert f"verified: {n_tensors} tensors equal to the source bit for bit" in result.output
+
+
+def test_bits_make_a_quantised_mlx_checkpoint(tmp_path: Path) -> None:
+    source = write_mistral(tmp_path / "in", PARAMS["grouped"])
+    result = run(
+        source, tmp_path / "out", "--bits", "4", "--group-size", "32", "--dtype", "float16"
+    )
+    assert result.exit_code == 0
+    written = load_checkpoint(tmp_path / "out")
+    assert written.layout == "voxmlx"
+    assert set(written.quantised.values()) == {Quantisation(4, 32)}
+    assert "verified: 35 quantised matrices off by at most" in result.output
+
+
+def test_an_existing_directory_needs_overwrite(tmp_path: Path) -> None:
+    source = write_mistral(tmp_path / "in", PARAMS["tiny"])
+    out = write_mistral(tmp_path / "out", PARAMS["tiny"], seed=1)
+    result = run(source, out)
+    assert isinstance(result.exception, ConversionError)
+    assert "--overwrite" in str(result.exception)
+    assert run(source, out, "--overwrite").exit_code == 0
