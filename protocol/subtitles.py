@@ -110,7 +110,7 @@ def _lines(block: Sequence[Word]) -> tuple[str, ...]:
 
 def _pieces(word: Word) -> list[Word]:
     """Cut a word wider than a line, as scripts without spaces may make it, sharing out its time."""
-    texts = _chop(" ".join(word.text.split()))
+    texts = _chop(_printable(word.text))
     step_s = (word.end_s - word.start_s) / max(1, len(texts))
     return [
         Word(
@@ -121,6 +121,12 @@ def _pieces(word: Word) -> list[Word]:
         )
         for index, text in enumerate(texts)
     ]
+
+
+def _printable(text: str) -> str:
+    """Return `text` on one line, without control characters, which players choke on."""
+    kept = (char for char in text if char.isspace() or unicodedata.category(char) != "Cc")
+    return " ".join("".join(kept).split())
 
 
 def _chop(text: str) -> list[str]:

@@ -39,6 +39,11 @@ def test_vtt_is_written_as_browsers_expect_it() -> None:
     )
 
 
+def test_control_characters_are_left_out() -> None:
+    word = Word(text="a\x1b\0b\n\nc", start_s=0.0, end_s=1.0)
+    assert lines([word, Word(text="\x07", start_s=1.0, end_s=1.0)]) == [("ab c",)]
+
+
 def test_silence_makes_a_valid_empty_document() -> None:
     assert to_srt([]) == ""
     assert to_vtt([]) == "WEBVTT\n"
