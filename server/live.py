@@ -1,0 +1,118 @@
+"""One stream of audio through the model: samples in, text and timed words out.
+
+Files and live audio take this same way. MLX thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..model.checkpoint.download import Progress
+from ..model.checkpoint.hub import resolve_model
+from ..model.checkpoint.load import load_checkpoint
+from ..model.delay import MS_PER_TOKEN
+from ..model.mel import Floats, MelStream
+from ..model.stream import NO_TOKEN, SlotBatch
+from ..model.tekken import Tekken
+from ..model.text import Delta, TextAssembler
+from ..model.voxtral import Voxtral
+from ..protocol.transcript import Transcript, Word, segments_of
+from .media import SAMPLE_RATE_HZ
+
+# Positions encoded in one pass when more are ready: an encoder pass costs little more for 16.
+MAX_BLOCK_TOKENS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A loaded model with its tokenizer, under the name it was asked for by."""
+
+    name: str
+    model: Voxtral
+    tekken: Tekken
+
+    @property
+    def default_delay_ms(self) -> int:
+        """The transcription delay that the checkpoint asks for."""
+        return self.model.config.default_delay_tokens * MS_PER_TOKEN
+
+
+def open_model(spec: str, progress: Progress | None = None) -> OpenModel:
+    """Find, download if need be, and load the model that `spec` names. Raises ModelError."""
+    checkpoint = load_checkpoint(resolve_model(spec, progress))
+    tekken = Tekken.load(checkpoint.tokenizer_file)
+    return OpenModel(spec, Voxtral(checkpoint), tekken)
+
+
+class LiveTranscriber:
+    """One stream: each position is computed as soon as its audio is there.
+
+    Memory does not grow with the length of the stream. Raises DelayError.
+    """
+
+    def __init__(self, opened: OpenModel, delay_tokens: int) -> None:
+        self._mel = MelStream(opened.model.config, delay_tokens)
+        self._batch = SlotBatch(opened.model, 1)
+        self._batch.reset(0, delay_tokens)
+        self._text = TextAssembler(opened.tekken)
+
+    def feed(self, samples: Floats) -> list[Delta]:
+        """Take samples, [n] float32 mono 16 kHz; return one delta for each new token.
+
+        Raises AudioError.
+        """
+        self._mel.feed(samples)
+        return self._drain()
+
+    def finish(self) -> list[Delta]:
+        """Let the model write what it has heard and not yet written; the last delta closes it."""
+        self._mel.flush()
+        return [*self._drain(), self._text.finish()]
+
+    def _drain(self) -> list[Delta]:
+        deltas: list[Delta] = []
+        while n_ready := self._mel.n_ready:
+            mel = self._mel.take(min(n_ready, MAX_BLOCK_TOKENS))
+            tokens = self._batch.advance([0], mel[None])[0]
+            sampled = tokens[np.flatnonzero(tokens != NO_TOKEN)]
+            deltas += [self._text.push(int(token)) for token in sampled]
+        return deltas
+
+
+@dataclass(slots=True)
+class Collector:
+    """The transcript of one recording, growing delta by delta."""
+
+    parts: list[str] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+
+    def add(self, deltas: Iterable[Delta]) -> str:
+        """Take deltas; return the text they add."""
+        added = ""
+        for delta in deltas:
+            added += delta.text
+            self.words += [
+                Word(
+                    text=word.text,
+                    start_s=word.start_s,
+                    end_s=word.end_s,
+                    space_before=word.space_before,
+                )
+                for word in delta.words
+            ]
+        self.parts.append(added)
+        return added
+
+    def transcript(self, n_samples: int, model: str, delay_ms: int) -> Transcript:
+        """Return what was collected from a recording of `n_samples`."""
+        return Transcript(
+            text="".join(self.parts).rstrip(),
+            words=tuple(self.words),
+            segments=segments_of(self.words),
+            duration_s=n_samples / SAMPLE_RATE_HZ,
+            model=model,
+            delay_ms=delay_ms,
+        )
