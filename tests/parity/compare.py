@@ -27,26 +27,27 @@ class Thinned:
     @classmethod
     def of(cls, rows: Rows, stride: int) -> Thinned:
         """Keep every stride-th column of rows, starting one column later in each row."""
-        kept = np.take_along_axis(rows, kept_columns(rows.shape, stride), axis=1)
+        kept = np.take_along_axis(rows, _kept_columns(rows.shape, stride, 0), axis=1)
         return cls(kept, np.abs(rows).max(axis=1), stride)
 
-    def errors(self, rows: Rows) -> Rows:
-        """Return per row max|difference| / max|reference|, shape [rows].
+    def errors(self, rows: Rows, first_row: int = 0) -> Rows:
+        """Return max|difference| / max|reference| of each row that rows holds.
 
-        Raises: ValueError if rows has another number of rows or too few columns.
+        rows: all of the reference's rows from first_row on.
+        Raises: ValueError if there are more or fewer rows, or other columns.
         """
-        if len(rows) != len(self.peak) or rows.shape[1] // self.stride != self.kept.shape[1]:
-            raise ValueError(f"expected {self.kept.shape} x{self.stride}, got {rows.shape}")
-        kept = np.take_along_axis(rows, kept_columns(rows.shape, self.stride), axis=1)
-        worst: Rows = np.abs(kept - self.kept).max(axis=1) / self.peak
+        kept, peak = self.kept[first_row:], self.peak[first_row:]
+        if len(rows) != len(peak) or rows.shape[1] // self.stride != kept.shape[1]:
+            raise ValueError(f"expected {kept.shape} x{self.stride}, got {rows.shape}")
+        ours = np.take_along_axis(rows, _kept_columns(rows.shape, self.stride, first_row), axis=1)
+        worst: Rows = np.abs(ours - kept).max(axis=1) / peak
         return worst
 
 
-def kept_columns(shape: tuple[int, ...], stride: int) -> npt.NDArray[np.int64]:
-    """Return the [rows, columns // stride] column numbers that thinning keeps."""
+def _kept_columns(shape: tuple[int, ...], stride: int, first_row: int) -> npt.NDArray[np.int64]:
     n_rows, n_columns = shape
     steps = np.arange(n_columns // stride) * stride
-    return (np.arange(n_rows)[:, None] + steps) % n_columns
+    return (np.arange(first_row, first_row + n_rows)[:, None] + steps) % n_columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,24 @@
-"""Read and write one frozen reference: thinned arrays and whole token rows in an npz file."""
+"""Hold, save and load what transformers made of one case, whole or thinned, to judge ours by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tests.parity.compare import Greedy, Ids, Thinned
 
+if TYPE_CHECKING:  # one needs torch, the other MLX
+    from tests.parity.ours import Observed
+    from tests.parity.reference import Reference
+
 # Of each row one column in so many is kept; the kept ones turn with the row.
 STRIDES = {"mel": 32, "encoder": 16, "adapter": 8, "logits": 16, "streaming_logits": 32}
+WHOLE = dict.fromkeys(STRIDES, 1)
+ROWS_PER_POSITION = {"mel": 8, "encoder": 4, "adapter": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,31 @@ class FrozenReference:
     greedy: Greedy
     streaming_tokens: Ids
 
+    @classmethod
+    def of(cls, reference: Reference, strides: Mapping[str, int]) -> FrozenReference:
+        """Keep one column in strides[stage] of every row."""
+        return cls(
+            **{name: Thinned.of(getattr(reference, name), strides[name]) for name in STRIDES},
+            greedy=Greedy.of(reference.logits),
+            streaming_tokens=reference.streaming_tokens,
+        )
+
+    def errors(self, observed: Observed) -> dict[str, float]:
+        """Return by stage the largest relative error of any row."""
+        first = len(self.adapter.peak) - len(observed.adapter)  # position
+        errors = {
+            name: getattr(self, name).errors(getattr(observed, name), first * n_rows)
+            for name, n_rows in ROWS_PER_POSITION.items()
+        }
+        errors["logits"] = self.logits.errors(observed.logits)
+        errors["streaming_logits"] = self.streaming_logits.errors(observed.logits)
+        return {name: float(rows.max()) for name, rows in errors.items()}
+
+    def unexcused(self, tokens: Ids, window: int) -> list[int]:
+        """Return the steps that differ, without a tie, from the offline or the streaming run."""
+        streaming = replace(self.greedy, tokens=self.streaming_tokens)
+        return self.greedy.unexcused(tokens, window) + streaming.unexcused(tokens, window)
+
     def save(self, path: Path) -> None:
         """Write a compressed npz."""
         arrays = {f"{name}_kept": getattr(self, name).kept for name in STRIDES}
@@ -34,7 +67,7 @@ class FrozenReference:
 
     @classmethod
     def load(cls, path: Path) -> FrozenReference:
-        """Read what save wrote."""
+        """Read what save wrote with STRIDES."""
         with np.load(path) as file:
             thinned = {
                 name: Thinned(file[f"{name}_kept"], file[f"{name}_peak"], stride)

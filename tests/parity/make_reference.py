@@ -20,7 +20,7 @@ import torch
 
 from tests.other_layouts import write_hf
 from tests.parity.cases import FROZEN, FROZEN_CASES, Case
-from tests.parity.compare import Greedy, Thinned
+from tests.parity.compare import Greedy
 from tests.parity.frozen_file import STRIDES, FrozenReference
 from tests.parity.reference import Reference, ReferenceModel
 
@@ -43,21 +43,10 @@ def _freeze(case: Case) -> dict[str, Any]:
         checkpoint = write_hf(Path(directory), case.params, case.weights())
         reference = ReferenceModel(checkpoint).run(case.samples(), case.delay_ms)
     path = FROZEN / f"{case.name}.npz"
-    _thin(reference).save(path)
+    FrozenReference.of(reference, STRIDES).save(path)
     summary = _summary(reference)
     print(f"{path.name} {path.stat().st_size} bytes {summary}")
     return case.describe() | {"file": path.name} | summary
-
-
-def _thin(reference: Reference) -> FrozenReference:
-    thinned = {
-        name: Thinned.of(getattr(reference, name), stride) for name, stride in STRIDES.items()
-    }
-    return FrozenReference(
-        **thinned,
-        greedy=Greedy.of(reference.logits),
-        streaming_tokens=reference.streaming_tokens,
-    )
 
 
 def _summary(reference: Reference) -> dict[str, Any]:

@@ -69,6 +69,12 @@ def test_error_is_relative_to_the_peak_of_the_whole_row() -> None:
     assert frozen.errors(rows + np.array([[0, 0, 0.04, 0]], np.float32)) == pytest.approx(0.005)
 
 
+def test_thinned_rows_can_be_compared_from_any_row_on() -> None:
+    rows = np.random.default_rng(0).standard_normal((5, 9)).astype(np.float32)
+    frozen = Thinned.of(rows, stride=2)
+    assert frozen.errors(rows[3:], first_row=3).tolist() == [0, 0]
+
+
 def test_thinning_refuses_another_number_of_rows() -> None:
     frozen = Thinned.of(np.ones((3, 4), np.float32), stride=2)
     with pytest.raises(ValueError, match="expected"):
