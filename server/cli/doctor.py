@@ -34,7 +34,7 @@ GIB = 1 << 30
 MIB = 1 << 20
 TOKEN_SAMPLES = 1280  # 80 ms
 
-Numbers = dict[str, float | int | str]
+Numbers = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import typer
 
 from ... import __version__
 from ...model.errors import ModelError
+from .convert import convert_command
 from .demo import demo_command
 from .doctor import doctor_command
 from .progress import complain, errors
@@ -106,6 +107,7 @@ def _add(name: str, command: Callable[..., None], *, computes: bool) -> None:
 
 _add("transcribe", transcribe_command, computes=True)
 _add("demo", demo_command, computes=True)
+_add("convert", convert_command, computes=False)
 _add("doctor", doctor_command, computes=False)
 
 

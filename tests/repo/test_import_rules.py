@@ -22,7 +22,16 @@ LIBRARIES = {
 # Fetching from the hub and the training recipe are apart from the model's own path.
 MORE_LIBRARIES = {
     "model/checkpoint/hub.py": {"huggingface_hub"},
-    "model/training": {"av", "matplotlib", "pocketsphinx", "rich", "soundfile", "soxr", "torch"},
+    "model/training": {
+        "av",
+        "jiwer",
+        "matplotlib",
+        "pocketsphinx",
+        "rich",
+        "soundfile",
+        "soxr",
+        "torch",
+    },
 }
 
 ALL_FILES = [path for room in ROOMS for path in python_files(room)]

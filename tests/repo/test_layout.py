@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.repo.sources import ROOMS, ROOT, python_files
+from voxwire.model.checkpoint.hub import ALIASES
 
 MAX_LINES = 300
 EMBEDDED = "model/embedded/"
@@ -43,7 +44,7 @@ def test_nothing_strange_stands_at_the_top() -> None:
     assert {top for top in tops if not top.startswith(".")} <= TOP_LEVEL
 
 
-@pytest.mark.parametrize("path", python_files(*ROOMS), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", python_files(*ROOMS), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_source_file_is_short_enough_to_read(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_LINES
 
@@ -78,6 +79,11 @@ def test_the_readme_opens_with_the_two_commands() -> None:
     first_screen = (ROOT / "README.md").read_text().splitlines()[:30]
     assert any(line.startswith("make demo") for line in first_screen)
     assert any(line.startswith("make test") for line in first_screen)
+
+
+def test_the_readme_names_every_alias_with_its_repository() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert all(f"`{alias}` | {repository} |" in text for alias, repository in ALIASES.items())
 
 
 def test_the_readme_names_only_targets_that_exist() -> None:
