@@ -9,7 +9,6 @@ that follows each row, so they stay small for ever.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import mlx.core as mx
@@ -102,22 +101,21 @@ class RingCache:
         """Memory of all rings."""
         return sum(ring.nbytes for ring in self.arrays)
 
-    def begin(self, slots: Sequence[int], n_new: int) -> RingStep:
+    def begin(self, slots: Ints, n_new: int) -> RingStep:
         """Prepare a pass of `n_new` positions over distinct slots."""
-        chosen: Ints = np.asarray(slots, np.int64)
-        self._grow(int(self.counts[chosen].max()) + n_new)
-        self._anchor(chosen)
-        counts = self.counts[chosen, None]  # [B, 1]
+        self._grow(int(self.counts[slots].max()) + n_new)
+        self._anchor(slots)
+        counts = self.counts[slots, None]  # [B, 1]
         positions = counts + np.arange(n_new)
         in_place = n_new <= self.shape.block
         ages = self._ages(counts, n_new, in_place)
         return RingStep(
-            slots=chosen,
+            slots=slots,
             n_new=n_new,
-            rows=_selector(chosen),
-            at=mx.array(chosen[:, None].astype(np.int32)),
+            rows=_selector(slots),
+            at=mx.array(slots[:, None].astype(np.int32)),
             places=mx.array((positions % self.places).astype(np.int32)),
-            turn=self._rope.at(positions - self._anchors[chosen, None]),
+            turn=self._rope.at(positions - self._anchors[slots, None]),
             mask=mx.array(_visible(ages, counts + n_new, n_new, self.shape.window)),
             in_place=in_place,
         )

@@ -38,7 +38,8 @@ class Reference:
         power = np.abs(np.fft.rfft(frames)) ** 2
         n_mels = self.encoder_args["audio_encoding_args"]["num_mel_bins"]
         log = np.log10(np.maximum(power @ mel_bank(n_mels), 1e-10))
-        return (np.maximum(log, 1.5 - 8) + 4) / 4
+        mel: Array = (np.maximum(log, 1.5 - 8) + 4) / 4
+        return mel
 
     def encode(self, mel: Array) -> Array:
         """Return the encoder's output, [T / 2, dim]."""
@@ -101,7 +102,8 @@ class Reference:
 
     def _norm(self, x: Array, name: str, args: dict[str, Any]) -> Array:
         scale = np.sqrt((x * x).mean(-1, keepdims=True) + args["norm_eps"])
-        return x / scale * self.weights[name + ".weight"]
+        normed: Array = x / scale * self.weights[name + ".weight"]
+        return normed
 
     def _attention(self, x: Array, prefix: str, args: dict[str, Any]) -> Array:
         n_heads, n_kv, size = args["n_heads"], args["n_kv_heads"], args["head_dim"]
