@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -115,7 +114,7 @@ class Job:
         if streamed and headed:
             typer.echo(f"==> {media.name} <==")
         started = time.monotonic()
-        transcript = self._listen(media, _print_now if streamed else _keep)
+        transcript = self._listen(media, streamed)
         if streamed:
             typer.echo()
         elif output is None:
@@ -124,13 +123,14 @@ class Job:
             output.write_text(render(transcript, self.form), encoding="utf-8")
         self._report(media, transcript.duration_s, time.monotonic() - started, output)
 
-    def _listen(self, media: Media, show: Callable[[str], None]) -> Transcript:
+    def _listen(self, media: Media, streamed: bool) -> Transcript:
         live = LiveTranscriber(self.opened, delay_tokens_from_ms(self.delay_ms))
         collector = Collector()
         n_samples = 0
-        # The text itself shows progress where it runs over the terminal, and a bar would cut it.
-        shown = not self.quiet and self.console.is_terminal
-        shown = shown and not (show is _print_now and sys.stdout.isatty())
+        # Text that runs over the terminal shows progress itself, and a bar would cut it.
+        runs_over_terminal = streamed and sys.stdout.isatty()
+        shown = self.console.is_terminal and not self.quiet and not runs_over_terminal
+        show = _print_now if streamed else _keep
         with audio_bar(media.name, media.duration_s, self.console, shown=shown) as progress:
             for block in media.blocks(block_samples=BLOCK_SAMPLES):
                 show(collector.add(live.feed(block)))

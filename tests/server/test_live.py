@@ -39,7 +39,7 @@ def test_it_writes_what_the_model_writes_offline(opened: OpenModel) -> None:
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
