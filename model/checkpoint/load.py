@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlx.core as mx
 
 from ..config import ModelConfig
+from ..machine import usable_memory_bytes
 from .quantised import Quantisation
 from .read import CheckpointReader
 
@@ -57,6 +57,5 @@ def default_dtype(reader: CheckpointReader) -> mx.Dtype:
     """Choose the compute dtype by device and memory, as `load_checkpoint` tells."""
     if mx.default_device().type == mx.DeviceType.gpu:
         return mx.bfloat16
-    n_memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    fits = reader.n_float_elements * mx.float32.size <= n_memory_bytes / 2
+    fits = reader.n_float_elements * mx.float32.size <= usable_memory_bytes() / 2
     return mx.float32 if fits else reader.stored_dtype
