@@ -15,7 +15,7 @@ from tests.server.fake_clock import FakeClock
 from tests.server.media_files import chirp, write_audio
 from voxwire.model.mel import Floats
 from voxwire.model.text import Delta, Word
-from voxwire.server.cli.demo import Run, demo_command, listen, summary, word_table
+from voxwire.server.cli.demo import Run, demo_command, growing_text, listen, summary, word_table
 from voxwire.server.live import LiveTranscriber
 from voxwire.server.media import Media
 
@@ -90,6 +90,18 @@ def test_the_table_marks_words_that_came_after_the_end(recording: Path) -> None:
     assert "after the end" in second
     assert "real-time factor 0.375" in shown
     assert "median 0.11 s, at most 0.11 s over 1 words" in " ".join(shown.split())
+
+
+def test_on_a_terminal_the_text_grows_in_place(recording: Path) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100)
+    clock, run = FakeClock(), Run()
+    with Media(recording) as media, growing_text(console, media, run) as show:
+        listen(media, Scripted(clock), clock, run, show=show)
+    panels = out.getvalue().split("tone.wav")[1:]
+    assert any("seven" in panel and "late" not in panel for panel in panels)
+    assert "seven late" in panels[-1]
+    assert "1.2 of 1.2 s spoken" in panels[-1]
 
 
 def test_it_runs_by_the_wall_clock(checkpoint: Path, recording: Path) -> None:
