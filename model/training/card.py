@@ -1,0 +1,162 @@
+"""Score an exported checkpoint and write its card: tables, a plot, and the numbers as JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from rich.progress import track
+
+from .hear import Listener
+from .prepare import load_packed
+from .sphinx import Sphinx
+from .trials import Judge, Trial, with_noise, word_error_rate
+from .vocabulary import COMMANDS, DIGITS, WAKE_PHRASES
+
+DELAYS_MS = (160, 320, 480, 960)
+SNRS_DB = (20, 10, 5, 0)
+PUBLISHED_DELAY_MS = 480
+FALSE_ALARMS = ("out of domain", "noise and silence")
+BY_DELAY = ("joined digit strings", "natural digit strings", "commands", "wake words")
+BY_NOISE = ("joined digit strings", "commands")
+GRAMMARS = {
+    "joined digit strings": DIGITS,
+    "natural digit strings": DIGITS,
+    "single digits": DIGITS,
+    "known speakers": DIGITS,
+    "commands": COMMANDS,
+    "wake words": WAKE_PHRASES,
+}
+
+Scores = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Court:
+    """What scoring needs: the checkpoint, all trials by name, and the noises to mix under them."""
+
+    listener: Listener
+    trials: dict[str, list[Trial]]
+    noises: list[np.ndarray]
+
+    @classmethod
+    def convene(cls, checkpoint: Path, packed: Path) -> Court:
+        """Load the checkpoint and build its trials from the packed recordings."""
+        clips, audio = load_packed(packed)
+        trials = Judge(clips, audio).all()
+        noises = [t.samples for t in trials["noise and silence"] if t.speaker != "made"]
+        return cls(Listener(checkpoint), trials, noises)
+
+    def score(self, name: str, delay_ms: int, snr_db: int | None = None) -> Scores:
+        """Return the word error rate of one set at one delay, in noise where a ratio is given."""
+        trials = self.trials[name]
+        if snr_db is not None:
+            trials = with_noise(trials, snr_db, self.noises)
+        heard = self.listener.words([t.samples for t in trials], delay_ms)
+        return word_error_rate(trials, heard)
+
+    def compare(self, name: str) -> Scores:
+        """Return what PocketSphinx makes of the same clips with a grammar of the set's words."""
+        trials = self.trials[name]
+        heard = Sphinx(GRAMMARS[name]).words([t.samples for t in trials])
+        return word_error_rate(trials, heard)
+
+
+def score(checkpoint: Path, packed: Path) -> Scores:
+    """Return every number of the card for a checkpoint that trained on the ``train`` split."""
+    court = Court.convene(checkpoint, packed)
+    jobs: list[tuple[str, int, int | None]] = [
+        (name, PUBLISHED_DELAY_MS, None) for name in court.trials if court.trials[name]
+    ]
+    jobs += [(name, d, None) for name in BY_DELAY for d in DELAYS_MS if d != PUBLISHED_DELAY_MS]
+    jobs += [(name, PUBLISHED_DELAY_MS, snr) for name in BY_NOISE for snr in SNRS_DB]
+    rows = [
+        {"set": name, "delay_ms": delay, "snr_db": snr, **court.score(name, delay, snr)}
+        for name, delay, snr in track(jobs, "scoring")
+    ]
+    sphinx = {name: court.compare(name) for name in track(GRAMMARS, "PocketSphinx")}
+    machine = f"{platform.machine()}, {platform.processor() or platform.system()}"
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine,
+        "rows": rows,
+        "pocketsphinx": sphinx,
+    }
+
+
+def _find(scores: Scores, name: str, delay_ms: int, snr_db: int | None) -> Scores | None:
+    for row in scores["rows"]:
+        if (row["set"], row["delay_ms"], row["snr_db"]) == (name, delay_ms, snr_db):
+            found: Scores = row
+            return found
+    return None
+
+
+def _percent(row: Scores | None) -> str:
+    return "" if row is None else f"{100 * row['wer_by_speaker']:.1f} %"
+
+
+def tables(scores: Scores) -> str:
+    """Return the card's tables as Markdown."""
+    lines = [
+        "| set | clips' words | speakers | word errors | PocketSphinx |",
+        "|---|---|---|---|---|",
+    ]
+    for row in scores["rows"]:
+        if row["delay_ms"] == PUBLISHED_DELAY_MS and row["snr_db"] is None and row["words"]:
+            other = _percent(scores["pocketsphinx"].get(row["set"]))
+            lines.append(
+                f"| {row['set']} | {row['words']} | {row['speakers']} | {_percent(row)} | {other} |"
+            )
+    lines += ["", "| out of the domain | minutes | false words | a minute |", "|---|---|---|---|"]
+    for name in FALSE_ALARMS:
+        row = _find(scores, name, PUBLISHED_DELAY_MS, None)
+        if row is not None:
+            per_minute = row["ins"] / row["minutes"]
+            lines.append(f"| {name} | {row['minutes']:.1f} | {row['ins']} | {per_minute:.2f} |")
+    lines += ["", "| delay | " + " | ".join(BY_DELAY) + " |", "|---|" + "---|" * len(BY_DELAY)]
+    for delay in DELAYS_MS:
+        cells = [_percent(_find(scores, name, delay, None)) for name in BY_DELAY]
+        lines.append(f"| {delay} ms | " + " | ".join(cells) + " |")
+    lines += ["", "| noise | " + " | ".join(BY_NOISE) + " |", "|---|" + "---|" * len(BY_NOISE)]
+    for snr in (None, *SNRS_DB):
+        cells = [_percent(_find(scores, name, PUBLISHED_DELAY_MS, snr)) for name in BY_NOISE]
+        label = "as recorded" if snr is None else f"{snr} dB"
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def plot(scores: Scores, path: Path) -> None:
+    """Draw word errors over delay and over noise, side by side, into a PNG."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for name in BY_DELAY:
+        rows = [_find(scores, name, delay, None) for delay in DELAYS_MS]
+        values = [100 * row["wer_by_speaker"] for row in rows if row is not None]
+        left.plot(DELAYS_MS, values, marker="o", label=name)
+    for name in BY_NOISE:
+        rows = [_find(scores, name, PUBLISHED_DELAY_MS, snr) for snr in SNRS_DB]
+        values = [100 * row["wer_by_speaker"] for row in rows if row is not None]
+        right.plot(SNRS_DB, values, marker="o", label=name)
+    left.set(xlabel="delay, ms", ylabel="word errors, %", title="by delay")
+    right.set(xlabel="signal to noise, dB", title=f"in noise, {PUBLISHED_DELAY_MS} ms delay")
+    right.invert_xaxis()
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def write(scores: Scores, out: Path) -> None:
+    """Write scores.json and scores.png beside the checkpoint."""
+    (out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+    plot(scores, out / "scores.png")

@@ -1,0 +1,147 @@
+"""The training loop: seeded, resumable, with averaged weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from .mix import Mixer
+from .net import Net, Shape
+from .optim import ADAM_LR, MUON_LR, optimisers, rate
+from .prepare import load_packed
+
+AUX_WEIGHT = 0.5
+AVERAGE = 0.999  # of the weights, per step
+SAVE_EVERY, LOG_EVERY = 200, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One fit: which splits it may hear, how long, and how it starts."""
+
+    name: str
+    splits: tuple[str, ...]
+    n_steps: int
+    n_rows: int = 4
+    seed: int = 1
+    dropout: float = 0.05
+    peak: float = 1.0  # factor on the learning rates
+    start_from: str | None = None  # name of the fit whose averaged weights it starts with
+
+
+class Rows(IterableDataset[dict[str, Any]]):
+    """An endless seeded stream of batches; step s is the same batch however often resumed."""
+
+    def __init__(self, packed: Path, plan: Plan, first_step: int) -> None:
+        self.packed, self.plan, self.first_step = packed, plan, first_step
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield batches from the first step on."""
+        torch.set_num_threads(1)
+        clips, audio = load_packed(self.packed)
+        heard = [c for c in clips if c.split in self.plan.splits]
+        mixer = Mixer(heard, audio, self.plan.seed)
+        step = self.first_step
+        while True:
+            mixer.reseed(self.plan.seed * 1_000_003 + step)
+            yield mixer.batch(self.plan.n_rows)
+            step += 1
+
+
+def loss_of(net: Net, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the token loss and the auxiliary word loss of one batch."""
+    logits, words = net(batch["mel"], batch["tokens"], batch["delay"])
+    token = F.cross_entropy(logits.flatten(0, 1), batch["targets"].flatten(), ignore_index=-100)
+    word = F.cross_entropy(words.flatten(0, 1), batch["words"].flatten())
+    return token, word
+
+
+def fit(packed: Path, out: Path, plan: Plan) -> Path:
+    """Train by the plan, or go on where an earlier run of it stopped; returns the weights' file."""
+    done, state_file = out / f"{plan.name}.pt", out / f"{plan.name}.state.pt"
+    if done.exists():
+        return done
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(plan.seed)
+    net = Net(Shape(), plan.dropout)
+    if plan.start_from:
+        net.load_state_dict(torch.load(out / f"{plan.start_from}.pt", weights_only=True))
+    averaged = {k: v.detach().clone() for k, v in net.state_dict().items()}
+    optims, step = optimisers(net), 0
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        net.load_state_dict(state["net"])
+        averaged, step = state["averaged"], state["step"]
+        for optim, saved in zip(optims, state["optims"], strict=True):
+            optim.load_state_dict(saved)
+    loader = DataLoader(Rows(packed, plan, step), batch_size=None, num_workers=1, prefetch_factor=6)
+    log = _Log(out / f"{plan.name}.log.jsonl", plan)
+    for batch in loader:
+        if step >= plan.n_steps:
+            break
+        losses = _update(net, optims, batch, plan.peak * rate(step, plan.n_steps))
+        keep = min(AVERAGE, (step + 1) / (step + 20))
+        for key, value in net.state_dict().items():
+            averaged[key].lerp_(value, 1 - keep)
+        step += 1
+        log.add(step, losses)
+        if step % SAVE_EVERY == 0:
+            saved = {"net": net.state_dict(), "averaged": averaged, "step": step}
+            _save({**saved, "optims": [o.state_dict() for o in optims]}, state_file)
+            _save(averaged, out / f"{plan.name}.latest.pt")
+    _save(averaged, done)
+    return done
+
+
+def _update(
+    net: Net, optims: list[torch.optim.Optimizer], batch: dict[str, Tensor], factor: float
+) -> tuple[float, float]:
+    for optim, base in zip(optims, (MUON_LR, ADAM_LR), strict=True):
+        for group in optim.param_groups:
+            group["lr"] = base * factor
+    token, word = loss_of(net, batch)
+    (token + AUX_WEIGHT * word).backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    for optim in optims:
+        optim.step()
+        optim.zero_grad()
+    return token.item(), word.item()
+
+
+def _save(value: object, path: Path) -> None:
+    part = path.with_suffix(".part")
+    torch.save(value, part)
+    part.replace(path)
+
+
+class _Log:
+    """Prints and keeps the mean losses of every LOG_EVERY steps."""
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self.path, self.plan, self.sums = path, plan, [0.0, 0.0]
+        self.since = time.monotonic()
+
+    def add(self, step: int, losses: tuple[float, float]) -> None:
+        self.sums = [total + new for total, new in zip(self.sums, losses, strict=True)]
+        if step % LOG_EVERY:
+            return
+        token, word = (total / LOG_EVERY for total in self.sums)
+        seconds = (time.monotonic() - self.since) / LOG_EVERY
+        row = {"step": step, "token": token, "word": word, "seconds_per_step": seconds}
+        print(
+            f"{self.plan.name} {step}/{self.plan.n_steps} token loss {token:.4f}"
+            f" word loss {word:.4f} {seconds:.2f} s a step",
+            flush=True,
+        )
+        with self.path.open("a") as lines:
+            lines.write(json.dumps(row) + "\n")
+        self.sums, self.since = [0.0, 0.0], time.monotonic()

@@ -1,0 +1,65 @@
+"""Turn words with times into the token the decoder owes at each position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .clips import Span
+from .vocabulary import BOS, STREAMING_PAD, STREAMING_WORD, WORDS, token_id
+
+LEFT_PAD = 32
+POSITION_S = 0.08
+
+
+def emitted(words: list[Span], n_tokens: int, late: Sequence[int] | None = None) -> np.ndarray:
+    """Return the sampled tokens [n_tokens]: pad, or [STREAMING_WORD] and the word once it ended.
+
+    Token k has heard the audio up to 80 (k + 1) ms plus the delay, so a word that ends at t starts
+    at k = ceil(t / 80 ms) - 1; one that comes due while another is written follows it at once.
+
+    late: how many tokens after it is due each word is written, in the words' order. Training draws
+    a few late words, so that a word whose end was unclear is still written, not given up.
+    """
+    late = late if late is not None else [0] * len(words)
+    tokens = np.full(n_tokens, STREAMING_PAD, np.int64)
+    free = 0  # first token not yet spoken for
+    for (word, _, end_s), lateness in sorted(zip(words, late, strict=True), key=_end):
+        due = math.ceil(end_s / POSITION_S) - 1 + lateness
+        at = max(due, free)
+        piece = [STREAMING_WORD, token_id(word)] if due >= free else [token_id(word)]
+        if at + len(piece) > n_tokens:
+            break
+        tokens[at : at + len(piece)] = piece
+        free = at + len(piece)
+    return tokens
+
+
+def _end(late_word: tuple[Span, int]) -> float:
+    return late_word[0][2]
+
+
+def position_labels(
+    words: list[Span], delay: int, n: int, late: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return fed tokens and targets [n]; targets are -100 before the prompt's last position."""
+    prompt = [BOS] + [STREAMING_PAD] * (LEFT_PAD + delay)
+    sampled = emitted(words, n - len(prompt) + 1, late)
+    fed = np.concatenate([prompt, sampled[:-1]])
+    targets = np.concatenate([np.full(len(prompt) - 1, -100), sampled])
+    return fed, targets
+
+
+def frame_labels(words: list[Span], n: int) -> np.ndarray:
+    """Return the word being spoken at each position [n], 0 for none, one position late.
+
+    The lateness lets the auxiliary head hear a little of the word before it must name it.
+    """
+    labels = np.zeros(n, np.int64)
+    for word, start_s, end_s in words:
+        first = LEFT_PAD + int((start_s + 0.3 * (end_s - start_s)) / POSITION_S) + 1
+        last = LEFT_PAD + int(end_s / POSITION_S) + 1
+        labels[min(first, last) : last + 1] = WORDS.index(word) + 1
+    return labels

@@ -1,0 +1,313 @@
+"""Compose training rows: words, strings, sentences and pauses by augmented voices, with labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+
+from .augment import (
+    WARPS,
+    coloured_noise,
+    equaliser,
+    log_mel,
+    neutral_bank,
+    power_frames,
+    room,
+    speed,
+    tempo,
+)
+from .clips import Clip, Span
+from .labels import LEFT_PAD, frame_labels, position_labels
+from .vocabulary import DIGITS, WORDS
+
+RATE_HZ = 16000
+ROW_POSITIONS = 200  # 16 s of audio
+MAX_DELAY = 30
+LATE = (0.64, 0.22, 0.10, 0.04)  # how often a word's label comes 0, 1, 2 or 3 positions late
+# How often each kind of segment is drawn; negatives stay near 7 % of the audio.
+KINDS = {
+    "fsdd": 0.25,
+    "command_digits": 0.13,
+    "synthetic": 0.12,
+    "ocean": 0.12,
+    "ocean_cut": 0.05,
+    "commands": 0.16,
+    "wake": 0.095,
+    "negative": 0.045,
+    "pause": 0.03,
+}
+NEGATIVE_CORPORA = {"ocean": 0.35, "lj": 0.25, "coffee": 0.2, "commands": 0.2}
+
+
+@dataclass(slots=True)
+class Row:
+    """One composed row before its spectrogram: samples, words with times, voices with spans."""
+
+    samples: np.ndarray
+    words: list[Span] = field(default_factory=list)
+    voices: list[tuple[int, int, int, np.ndarray]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Voice:
+    """One drawn disguise, kept over a string: speed, tempo, vocal tract, level, equaliser."""
+
+    speed: float
+    tempo: float
+    bank: int
+    level: float
+    gains: np.ndarray
+
+    @classmethod
+    def draw(cls, rng: Generator) -> Voice:
+        """Draw a voice; one in five is made a child's: short vocal tract, high pitch."""
+        child = rng.random() < 0.2
+        factor = rng.uniform(1.12, 1.35) if child else float(np.exp(rng.normal(0, 0.09)))
+        restore = 1 / factor if child else 1.0
+        own = float(np.exp(rng.normal(0, 0.16))) if rng.random() < 0.45 else 1.0
+        warp = rng.normal(1, 0.07)
+        bank = int(np.argmin(np.abs(WARPS - warp))) if rng.random() < 0.75 else neutral_bank()
+        level = 10 ** (rng.uniform(-34, -8) / 20)
+        return cls(factor, restore * own, bank, level, equaliser(rng))
+
+
+class Mixer:
+    """Draws rows from a packed catalogue. One a process; a seed gives the same rows for ever."""
+
+    def __init__(self, clips: list[Clip], audio: np.ndarray, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.audio = audio
+        self.pools: dict[str, list[Clip]] = defaultdict(list)
+        for clip in clips:
+            for pool in _pools_of(clip):
+                self.pools[pool].append(clip)
+        self.speakers: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
+        for clip in self.pools["fsdd"]:
+            self.speakers[clip.speaker][clip.text].append(clip)
+        self.by_word: dict[str, list[Clip]] = defaultdict(list)
+        for clip in self.pools["command_digits"] + self.pools["commands"]:
+            self.by_word[clip.text].append(clip)
+        self.cuts = [(c, s) for c in self.pools["ocean"] for s in c.spans if s[0] in DIGITS]
+
+    def reseed(self, seed: int) -> None:
+        """Start a new stream of draws, so that a resumed run draws what an unbroken one would."""
+        self.rng = np.random.default_rng(seed)
+
+    def batch(self, n_rows: int) -> dict[str, np.ndarray]:
+        """Return mel [B, 8N, 128], tokens, targets and word labels [B, N], delay [B]."""
+        delays = [self._delay() for _ in range(n_rows)]
+        n = LEFT_PAD + ROW_POSITIONS + max(delays) + 11
+        rows = [self._featured(delay, n) for delay in delays]
+        stacked = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+        return {**stacked, "delay": np.array(delays, np.int64)}
+
+    def _delay(self) -> int:
+        draw = self.rng.random()
+        if draw < 0.25:
+            return 6
+        return int(
+            self.rng.choice([13, 14, 15, MAX_DELAY]) if draw > 0.95 else self.rng.integers(1, 13)
+        )
+
+    def _featured(self, delay: int, n: int) -> dict[str, np.ndarray]:
+        row = self.compose(ROW_POSITIONS * 1280)
+        n_frames = 8 * (n - LEFT_PAD)
+        power = power_frames(row.samples, n_frames)
+        warps = []
+        for first, last, bank, gains in row.voices:
+            low, high = first // 160, last // 160 + 1
+            power[low:high] *= gains
+            warps.append((low, high, bank))
+        power += power_frames(self._noise(len(row.samples)), n_frames)
+        mel = np.full((8 * n, 128), -0.625, np.float32)
+        mel[8 * LEFT_PAD :] = log_mel(power, warps)
+        self._mask(mel)
+        late = self.rng.choice(len(LATE), len(row.words), p=LATE)
+        tokens, targets = position_labels(row.words, delay, n, [int(k) for k in late])
+        return {
+            "mel": mel,
+            "tokens": self._corrupt(tokens),
+            "targets": targets,
+            "words": frame_labels(row.words, n),
+        }
+
+    def _corrupt(self, tokens: np.ndarray) -> np.ndarray:
+        """Swap some fed-back words for others, so that no word is guessed from the one before."""
+        first = 1000 + 256
+        swap = (tokens >= first) & (self.rng.random(len(tokens)) < 0.2)
+        drawn = self.rng.integers(first, first + len(WORDS), len(tokens))
+        return np.where(swap, drawn, tokens)
+
+    def _mask(self, mel: np.ndarray) -> None:
+        for _ in range(int(self.rng.integers(0, 3))):
+            low, width = int(self.rng.integers(0, 118)), int(self.rng.integers(2, 11))
+            start = int(self.rng.integers(8 * LEFT_PAD, len(mel)))
+            mel[start : start + int(self.rng.integers(100, 600)), low : low + width] -= 0.4
+        np.maximum(mel, -0.625, out=mel)
+
+    def compose(self, n_samples: int) -> Row:
+        """Fill a row with segments drawn by KINDS; an unfinished last word gets no label."""
+        row = Row(np.zeros(n_samples, np.float32))
+        kinds, weights = list(KINDS), np.array(list(KINDS.values()))
+        at = int(self.rng.uniform(0, 0.8) * RATE_HZ)
+        while at < n_samples:
+            kind = str(self.rng.choice(kinds, p=weights / weights.sum()))
+            segment: Callable[[Row, int], int] = getattr(self, f"_add_{kind}")
+            at = segment(row, at) + self._gap_samples(0.05, 1.2)
+        if self.rng.random() < 0.35:
+            row.samples = room(self.rng, row.samples)
+        return row
+
+    def _gap_samples(self, low_s: float, high_s: float) -> int:
+        return int(np.exp(self.rng.uniform(np.log(low_s), np.log(high_s))) * RATE_HZ)
+
+    def _between(self) -> int:
+        """Draw the gap between two joined words: from an overlap to a pause, in samples."""
+        draw = self.rng.random()
+        if draw < 0.2:
+            return int(-self.rng.uniform(0, 0.05) * RATE_HZ)
+        if draw < 0.45:
+            return int(self.rng.uniform(0, 0.06) * RATE_HZ)
+        return self._gap_samples(0.06, 0.35 if draw < 0.8 else 1.0)
+
+    def _place(
+        self, row: Row, at: int, clip: Clip, voice: Voice, cut: tuple[float, float] | None = None
+    ) -> int:
+        """Add a clip (or a cut of it) in a voice; returns the sample after its end."""
+        low, high = (
+            (0, clip.n_samples) if cut is None else (int(cut[0] * RATE_HZ), int(cut[1] * RATE_HZ))
+        )
+        low, high = max(0, low), min(clip.n_samples, high)
+        x = self.audio[clip.start + low : clip.start + high].astype(np.float32) / 32768
+        n_in = max(1, len(x))
+        x = tempo(speed(x, voice.speed), voice.tempo)
+        if len(x) < 160:
+            return at
+        jitter = 10 ** (self.rng.normal(0, 2.0) / 20)
+        fade = min(80, len(x) // 2)
+        x = x * (voice.level * jitter / (np.sqrt(np.mean(x**2)) + 1e-5))
+        x[:fade] *= np.linspace(0, 1, fade)
+        x[-fade:] *= np.linspace(1, 0, fade)
+        end = min(at + len(x), len(row.samples))
+        at = max(at, 0)
+        if end <= at:
+            return end
+        row.samples[at:end] += x[: end - at]
+        row.voices.append((at, end, voice.bank, voice.gains))
+        scale = len(x) / n_in
+        for word, start_s, end_s in clip.spans:
+            first, last = (
+                (start_s * RATE_HZ - low) * scale + at,
+                (end_s * RATE_HZ - low) * scale + at,
+            )
+            if first >= at - 400 and last <= at + len(x) + 800 and last < len(row.samples):
+                row.words.append((word, first / RATE_HZ, min(last, at + len(x)) / RATE_HZ))
+        return at + len(x)
+
+    def _pick(self, pool: str) -> Clip:
+        clips = self.pools[pool]
+        return clips[int(self.rng.integers(len(clips)))]
+
+    def _margin(self, clip: Clip, most_s: float) -> tuple[float, float]:
+        before, after = self.rng.uniform(0.02, most_s, 2)
+        return clip.spans[0][1] - before, clip.spans[-1][2] + after
+
+    def _add_fsdd(self, row: Row, at: int) -> int:
+        digits = self.speakers[str(self.rng.choice(sorted(self.speakers)))]
+        voice = Voice.draw(self.rng)
+        for _ in range(int(self.rng.integers(1, 9))):
+            clips = digits[str(self.rng.choice(DIGITS))]
+            clip = clips[int(self.rng.integers(len(clips)))]
+            at = self._place(row, at, clip, voice) + self._between()
+        return at
+
+    def _add_command_digits(self, row: Row, at: int) -> int:
+        voice = Voice.draw(self.rng)
+        for _ in range(int(self.rng.integers(1, 7))):
+            clips = self.by_word[str(self.rng.choice(DIGITS))]
+            clip = clips[int(self.rng.integers(len(clips)))]
+            at = self._place(row, at, clip, voice, self._margin(clip, 0.08)) + self._between()
+        return at
+
+    def _add_ocean_cut(self, row: Row, at: int) -> int:
+        voice = Voice.draw(self.rng)
+        for _ in range(int(self.rng.integers(1, 6))):
+            clip, span = self.cuts[int(self.rng.integers(len(self.cuts)))]
+            cut = (span[1] - self.rng.uniform(0.0, 0.04), span[2] + self.rng.uniform(0.0, 0.05))
+            alone = Clip(
+                clip.path,
+                "ocean",
+                clip.speaker,
+                span[0],
+                "train",
+                clip.start,
+                clip.n_samples,
+                [span],
+            )
+            at = self._place(row, at, alone, voice, cut) + self._between()
+        return at
+
+    def _add_synthetic(self, row: Row, at: int) -> int:
+        return self._place(row, at, self._pick("synthetic"), Voice.draw(self.rng))
+
+    def _add_ocean(self, row: Row, at: int) -> int:
+        pool = "ocean_strings" if self.rng.random() < 0.65 else "ocean"
+        return self._place(row, at, self._pick(pool), Voice.draw(self.rng))
+
+    def _add_commands(self, row: Row, at: int) -> int:
+        return self._word(row, at, "commands")
+
+    def _add_wake(self, row: Row, at: int) -> int:
+        return self._word(row, at, "wake")
+
+    def _word(self, row: Row, at: int, pool: str) -> int:
+        voice = Voice.draw(self.rng)
+        for _ in range(int(self.rng.integers(1, 4))):
+            clip = self._pick(pool)
+            cut = self._margin(clip, 0.25)
+            at = self._place(row, at, clip, voice, cut) + self._gap_samples(0.03, 0.8)
+        return at
+
+    def _add_negative(self, row: Row, at: int) -> int:
+        corpus = str(self.rng.choice(list(NEGATIVE_CORPORA), p=list(NEGATIVE_CORPORA.values())))
+        clip = self._pick(f"negative_{corpus}")
+        length = self.rng.uniform(1.0, 4.5)
+        start = self.rng.uniform(0, max(0.01, clip.n_samples / RATE_HZ - length))
+        return self._place(row, at, clip, Voice.draw(self.rng), (start, start + length))
+
+    def _add_pause(self, row: Row, at: int) -> int:
+        if self.rng.random() < 0.5:
+            self._place(row, at, self._pick("noise"), Voice.draw(self.rng))
+        return at + self._gap_samples(0.8, 3.0)
+
+    def _noise(self, n: int) -> np.ndarray:
+        """Draw the room's noise under a whole row; one row in ten is digitally silent."""
+        draw = self.rng.random()
+        if draw < 0.1:
+            return np.zeros(n, np.float32)
+        if draw < 0.7:
+            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-75, -36) / 20)
+        clip = self._pick("noise")
+        x = self.audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
+        x = np.tile(x, n // len(x) + 1)[:n]
+        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-65, -30) / 20)
+
+
+def _pools_of(clip: Clip) -> list[str]:
+    if clip.corpus == "noise":
+        return ["noise"]
+    if not clip.spans:
+        return [f"negative_{clip.corpus}"]
+    if clip.corpus == "commands":
+        return ["command_digits" if clip.text in DIGITS else "commands"]
+    if clip.corpus == "ocean":
+        words = clip.text.split()
+        digits = sum(w in DIGITS for w in words)
+        return ["ocean", "ocean_strings"] if digits >= 2 and digits >= len(words) / 2 else ["ocean"]
+    if clip.corpus in ("lj", "coffee"):
+        return []  # read sentences with a stray domain word: neither good positive nor negative
+    return [clip.corpus.split(":")[0] if ":" not in clip.corpus else "synthetic"]

@@ -1,0 +1,101 @@
+"""Decode, synthesise and align everything once, into one packed file the training step maps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import av
+import numpy as np
+from rich.progress import track
+
+from .align import Aligner, align_isolated
+from .clips import Clip, catalogue
+from .synth import synthesise
+from .vocabulary import WORDS
+
+N_SYNTHETIC_STRINGS, N_SYNTHETIC_WORDS = 2600, 1300
+ISOLATED = ("commands", "wake")
+AUDIO_FILE, CLIPS_FILE = "audio.i16", "clips.json"
+
+
+def decode(path: str) -> np.ndarray:
+    """Decode any recording to int16 mono at 16 kHz."""
+    resampler = av.AudioResampler("s16", "mono", 16000)
+    with av.open(path) as container:
+        frames = [g for f in container.decode(audio=0) for g in resampler.resample(f)]
+        frames += resampler.resample(None)
+    return np.concatenate([f.to_ndarray()[0] for f in frames])
+
+
+_aligner: Aligner | None = None
+
+
+def _shared_aligner() -> Aligner:
+    global _aligner  # one a process: loading its model takes a second
+    _aligner = _aligner or Aligner()
+    return _aligner
+
+
+def read_clip(clip: Clip, samples: np.ndarray | None = None) -> tuple[Clip, np.ndarray] | None:
+    """Decode and align one clip; None where its domain words cannot be placed in time."""
+    samples = decode(clip.path) if samples is None else samples
+    clip.n_samples = len(samples)
+    if clip.corpus == "fsdd":
+        clip.spans = [(clip.text, 0.0, len(samples) / 16000)]  # the corpus is trimmed
+    elif clip.corpus in ISOLATED and clip.has_domain_words:
+        clip.spans = align_isolated(_shared_aligner(), samples, clip.text)
+    elif clip.has_domain_words:
+        spans = _shared_aligner().align(samples, clip.text)
+        if spans is None:
+            return None
+        clip.spans = [span for span in spans if span[0] in WORDS]
+    return clip, samples
+
+
+def _read_synthetic(job: tuple[str, str, np.ndarray]) -> tuple[Clip, np.ndarray] | None:
+    voice, text, samples = job
+    return read_clip(Clip(voice, "synthetic", voice, text, "train"), samples)
+
+
+def prepare(data: Path, out: Path, seed: int) -> None:
+    """Write the packed audio and its catalogue below ``out``; does nothing where they exist."""
+    if (out / CLIPS_FILE).exists():
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    clips: list[Clip] = []
+    with (out / AUDIO_FILE).open("wb") as audio, ProcessPoolExecutor(2) as pool:
+        listed = list(catalogue(data))
+        real = pool.map(read_clip, listed, chunksize=16)
+        _pack(track(real, "recordings", total=len(listed)), clips, audio)
+        voices = synthesise(seed, N_SYNTHETIC_STRINGS, N_SYNTHETIC_WORDS)
+        made = pool.map(_read_synthetic, voices, chunksize=16)
+        _pack(track(made, "synthetic", N_SYNTHETIC_STRINGS + N_SYNTHETIC_WORDS), clips, audio)
+    text = "\n".join(json.dumps(asdict(clip)) for clip in clips)
+    (out / CLIPS_FILE).write_text(text)
+
+
+def _pack(read: Iterable[tuple[Clip, np.ndarray] | None], clips: list[Clip], audio: object) -> None:
+    at = clips[-1].start + clips[-1].n_samples if clips else 0
+    for item in read:
+        if item is None:
+            continue
+        clip, samples = item
+        clip.start = at
+        at += len(samples)
+        audio.write(samples.tobytes())  # type: ignore[attr-defined]
+        clips.append(clip)
+
+
+def load_packed(folder: Path) -> tuple[list[Clip], np.ndarray]:
+    """Return the catalogue and the packed audio, memory-mapped int16 [N]."""
+    lines = (folder / CLIPS_FILE).read_text().splitlines()
+    clips = [Clip(**{**row, "spans": [tuple(s) for s in row["spans"]]}) for row in _rows(lines)]
+    return clips, np.memmap(folder / AUDIO_FILE, dtype=np.int16, mode="r")
+
+
+def _rows(lines: list[str]) -> Iterator[dict[str, object]]:
+    return map(json.loads, lines)
