@@ -67,7 +67,7 @@ class Media:
         self._close_file()
 
     def blocks(
-        self, *, max_s: float | None = None, block_samples: int = SAMPLE_RATE_HZ
+        self, block_samples: int = SAMPLE_RATE_HZ, *, max_s: float | None = None
     ) -> Iterator[Samples]:
         """Yield the whole recording as float32 [block_samples], the last block as long as it is.
 

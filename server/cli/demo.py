@@ -130,7 +130,7 @@ def listen(
 
     fast: without waiting. show: called when there is new text.
     """
-    blocks = media.blocks(block_samples=PIECE_SAMPLES)
+    blocks = media.blocks(PIECE_SAMPLES)
     started_s = clock.now_s()
 
     def advance(step: Callable[[], list[Delta]]) -> None:

@@ -132,7 +132,7 @@ class Job:
         shown = self.console.is_terminal and not self.quiet and not runs_over_terminal
         show = _print_now if streamed else _keep
         with audio_bar(media.name, media.duration_s, self.console, shown=shown) as progress:
-            for block in media.blocks(block_samples=BLOCK_SAMPLES):
+            for block in media.blocks(BLOCK_SAMPLES):
                 show(collector.add(live.feed(block)))
                 n_samples += len(block)
                 progress(n_samples / SAMPLE_RATE_HZ)

@@ -93,7 +93,7 @@ def test_samples_do_not_depend_on_packets_or_blocks(tmp_path: Path) -> None:
         file = write_audio(name, [chirp(44100)] * 2, 44100, "pcm_s16le", packet_samples)
         for block_samples in (160, 1000, 100_000):
             with Media(file) as media:
-                blocks = list(media.blocks(block_samples=block_samples))
+                blocks = list(media.blocks(block_samples))
             assert {len(block) for block in blocks[:-1]} <= {block_samples}
             assert len(blocks[-1]) <= block_samples
             results.append(np.concatenate(blocks))
