@@ -26,7 +26,7 @@ lint: .venv/.ready ## check style and types
 parity: .venv-parity/.ready ## compare live with the model's implementation in transformers (torch)
 	@.venv-parity/bin/python -m pytest tests/parity
 
-full-size: .venv/.ready ## load and step random weights of the real 4B shape; needs 10 GB of disk
+full-size: .venv/.ready ## load and step random weights of the real 4B shape; needs 12 GB of disk
 	@$(PY) -m voxwire full-size
 
 train: .venv-train/.ready ## train the embedded checkpoint anew; takes hours

@@ -14,6 +14,7 @@ from ...model.errors import ModelError
 from .convert import convert_command
 from .demo import demo_command
 from .doctor import doctor_command
+from .full_size import full_size_command
 from .progress import complain, errors
 from .speed import warn_if_slow
 from .transcribe import transcribe_command
@@ -108,6 +109,7 @@ def _add(name: str, command: Callable[..., None], *, computes: bool) -> None:
 _add("transcribe", transcribe_command, computes=True)
 _add("demo", demo_command, computes=True)
 _add("convert", convert_command, computes=False)
+_add("full-size", full_size_command, computes=True)
 _add("doctor", doctor_command, computes=False)
 
 
