@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="recordings")
-    parser.add_argument("--work", type=Path, default=Path(".training"), help="work folder")
+    parser.add_argument("--work", type=Path, default=Path(".train"), help="work folder")
     parser.add_argument("--out", type=Path, default=EMBEDDED, help="where the checkpoint goes")
     parser.add_argument("--steps", type=int, default=4000, help="of the fit that is judged")
     parser.add_argument("--final-steps", type=int, default=2400, help="of the final fit")

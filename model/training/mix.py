@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.random import Generator
 
 from .augment import (
-    WARPS,
     coloured_noise,
-    equaliser,
     log_mel,
-    neutral_bank,
     power_frames,
     room,
     speed,
     tempo,
 )
-from .clips import Clip, Span
+from .clips import Clip
 from .labels import LEFT_PAD, frame_labels, position_labels
 from .vocabulary import DIGITS, WORDS
+from .voice import Row, Voice
 
 RATE_HZ = 16000
 ROW_POSITIONS = 200  # 16 s of audio
@@ -41,38 +37,6 @@ KINDS = {
     "pause": 0.03,
 }
 NEGATIVE_CORPORA = {"ocean": 0.35, "lj": 0.25, "coffee": 0.2, "commands": 0.2}
-
-
-@dataclass(slots=True)
-class Row:
-    """One composed row before its spectrogram: samples, words with times, voices with spans."""
-
-    samples: np.ndarray
-    words: list[Span] = field(default_factory=list)
-    voices: list[tuple[int, int, int, np.ndarray]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Voice:
-    """One drawn disguise, kept over a string: speed, tempo, vocal tract, level, equaliser."""
-
-    speed: float
-    tempo: float
-    bank: int
-    level: float
-    gains: np.ndarray
-
-    @classmethod
-    def draw(cls, rng: Generator) -> Voice:
-        """Draw a voice; one in five is made a child's: short vocal tract, high pitch."""
-        child = rng.random() < 0.2
-        factor = rng.uniform(1.12, 1.35) if child else float(np.exp(rng.normal(0, 0.09)))
-        restore = 1 / factor if child else 1.0
-        own = float(np.exp(rng.normal(0, 0.16))) if rng.random() < 0.45 else 1.0
-        warp = rng.normal(1, 0.07)
-        bank = int(np.argmin(np.abs(WARPS - warp))) if rng.random() < 0.75 else neutral_bank()
-        level = 10 ** (rng.uniform(-34, -8) / 20)
-        return cls(factor, restore * own, bank, level, equaliser(rng))
 
 
 class Mixer:

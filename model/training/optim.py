@@ -58,7 +58,8 @@ class Muon(torch.optim.Optimizer):
 
 def optimisers(net: nn.Module) -> list[torch.optim.Optimizer]:
     """Split the parameters: hidden matrices to Muon; embeddings, head, norms, biases to AdamW."""
-    hidden, rest = [], []
+    hidden: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, p in net.named_parameters():
         is_hidden = p.ndim >= 2 and not name.startswith(("embeddings", "word_head"))
         (hidden if is_hidden else rest).append(p)

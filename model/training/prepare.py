@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -78,7 +79,7 @@ def prepare(data: Path, out: Path, seed: int) -> None:
     (out / CLIPS_FILE).write_text(text)
 
 
-def _pack(read: Iterable[tuple[Clip, np.ndarray] | None], clips: list[Clip], audio: object) -> None:
+def _pack(read: Iterable[tuple[Clip, np.ndarray] | None], clips: list[Clip], audio: BinaryIO) -> None:
     at = clips[-1].start + clips[-1].n_samples if clips else 0
     for item in read:
         if item is None:
@@ -86,16 +87,15 @@ def _pack(read: Iterable[tuple[Clip, np.ndarray] | None], clips: list[Clip], aud
         clip, samples = item
         clip.start = at
         at += len(samples)
-        audio.write(samples.tobytes())  # type: ignore[attr-defined]
+        audio.write(samples.tobytes())
         clips.append(clip)
 
 
 def load_packed(folder: Path) -> tuple[list[Clip], np.ndarray]:
     """Return the catalogue and the packed audio, memory-mapped int16 [N]."""
-    lines = (folder / CLIPS_FILE).read_text().splitlines()
-    clips = [Clip(**{**row, "spans": [tuple(s) for s in row["spans"]]}) for row in _rows(lines)]
+    clips = [_clip(json.loads(line)) for line in (folder / CLIPS_FILE).read_text().splitlines()]
     return clips, np.memmap(folder / AUDIO_FILE, dtype=np.int16, mode="r")
 
 
-def _rows(lines: list[str]) -> Iterator[dict[str, object]]:
-    return map(json.loads, lines)
+def _clip(row: dict[str, Any]) -> Clip:
+    return Clip(**{**row, "spans": [tuple(span) for span in row["spans"]]})

@@ -1,0 +1,43 @@
+"""A row being composed, and the disguise that a speaker wears in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+
+from .augment import WARPS, equaliser, neutral_bank
+from .clips import Span
+
+
+@dataclass(slots=True)
+class Row:
+    """One composed row before its spectrogram: samples, words with times, voices with spans."""
+
+    samples: np.ndarray
+    words: list[Span] = field(default_factory=list)
+    voices: list[tuple[int, int, int, np.ndarray]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Voice:
+    """One drawn disguise, kept over a string: speed, tempo, vocal tract, level, equaliser."""
+
+    speed: float
+    tempo: float
+    bank: int
+    level: float
+    gains: np.ndarray
+
+    @classmethod
+    def draw(cls, rng: Generator) -> Voice:
+        """Draw a voice; one in five is made a child's: short vocal tract, high pitch."""
+        child = rng.random() < 0.2
+        factor = rng.uniform(1.12, 1.35) if child else float(np.exp(rng.normal(0, 0.09)))
+        restore = 1 / factor if child else 1.0
+        own = float(np.exp(rng.normal(0, 0.16))) if rng.random() < 0.45 else 1.0
+        warp = rng.normal(1, 0.07)
+        bank = int(np.argmin(np.abs(WARPS - warp))) if rng.random() < 0.75 else neutral_bank()
+        level = 10 ** (rng.uniform(-34, -8) / 20)
+        return cls(factor, restore * own, bank, level, equaliser(rng))

@@ -1,0 +1,66 @@
+"""What the decoder is taught to write, and when."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxwire.model.training.labels import LEFT_PAD, emitted, frame_labels, position_labels
+from voxwire.model.training.vocabulary import (
+    BOS,
+    STREAMING_PAD,
+    STREAMING_WORD,
+    WORDS,
+    token_id,
+)
+
+WORD_LISTS = st.lists(
+    st.tuples(st.sampled_from(WORDS), st.floats(0, 7), st.floats(0.05, 0.9)), max_size=12
+).map(lambda words: [(w, start, start + length) for w, start, length in words])
+
+
+def test_a_word_is_written_once_its_end_and_the_delay_were_heard() -> None:
+    tokens = emitted([("six", 0.2, 0.5)], 12)
+    # Token 6 has heard 7 positions = 560 ms (plus the delay); token 5 only 480 ms.
+    assert list(tokens[6:8]) == [STREAMING_WORD, token_id("six")]
+    assert set(tokens[:6]) | set(tokens[8:]) == {STREAMING_PAD}
+
+
+def test_a_word_due_while_another_is_written_joins_its_group() -> None:
+    tokens = emitted([("six", 0.2, 0.5), ("two", 0.5, 0.56)], 12)
+    assert list(tokens[6:9]) == [STREAMING_WORD, token_id("six"), token_id("two")]
+
+
+def test_late_words_shift_by_whole_tokens() -> None:
+    on_time = emitted([("six", 0.2, 0.5)], 12)
+    late = emitted([("six", 0.2, 0.5)], 12, [2])
+    assert list(late[2:]) == list(on_time[:-2])
+
+
+@given(WORD_LISTS)
+def test_every_word_is_written_once_in_the_order_of_their_ends(
+    words: list[tuple[str, float, float]],
+) -> None:
+    tokens = [int(t) for t in emitted(words, 200)]
+    text = [t for t in tokens if t not in (STREAMING_PAD, STREAMING_WORD)]
+    assert text == [token_id(w) for w, _, _ in sorted(words, key=lambda word: word[2])]
+
+
+@given(WORD_LISTS, st.integers(1, 30))
+def test_what_is_fed_is_the_prompt_and_then_the_targets_one_later(
+    words: list[tuple[str, float, float]], delay: int
+) -> None:
+    n = LEFT_PAD + 100 + delay + 11
+    fed, targets = position_labels(words, delay, n)
+    prompt = LEFT_PAD + 1 + delay
+    assert len(fed) == len(targets) == n
+    assert list(fed[:prompt]) == [BOS] + [STREAMING_PAD] * (prompt - 1)
+    assert list(fed[prompt:]) == list(targets[prompt - 1 : -1])
+    assert set(targets[: prompt - 1]) == {-100}
+
+
+def test_the_auxiliary_head_names_a_word_while_it_is_spoken() -> None:
+    labels = frame_labels([("go", 0.8, 1.2)], 80)
+    spoken = [i - LEFT_PAD for i in range(80) if labels[i] == WORDS.index("go") + 1]
+    assert spoken == list(range(12, 17))
+    assert set(labels) == {0, WORDS.index("go") + 1}
