@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,13 +69,18 @@ def observe(
     model: Voxtral, samples: Samples, delay_ms: int, chunk_samples: Iterator[int]
 ) -> Observed:
     """Transcribe samples that arrive in chunks of the given lengths, taking all that is ready."""
-    delay_tokens = delay_tokens_from_ms(delay_ms)
-    stream, batch = MelStream(model.config, delay_tokens), SlotBatch(model, 1)
-    batch.reset(0, delay_tokens)
+    stream = MelStream(model.config, delay_tokens_from_ms(delay_ms))
+    return observe_mel(model, _ready(stream, samples, chunk_samples), delay_ms)
+
+
+def observe_mel(model: Voxtral, blocks: Iterable[Rows], delay_ms: int) -> Observed:
+    """Transcribe mel frames in blocks of whole positions, from N_PREFIX_TOKENS on."""
+    batch = SlotBatch(model, 1)
+    batch.reset(0, delay_tokens_from_ms(delay_ms))
     mels, probes, tokens = [], [], []
-    for mel in _ready(stream, samples, chunk_samples):
-        probes.append(Probe())
+    for mel in blocks:
         mels.append(mel)
+        probes.append(Probe())
         tokens.append(batch.advance([0], mel[None], probes[-1])[0])
     sampled = np.concatenate(tokens)
     return Observed(

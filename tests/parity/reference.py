@@ -25,16 +25,13 @@ from transformers.models.voxtral_realtime.feature_extraction_voxtral_realtime im
     VoxtralRealtimeFeatureExtractor,
 )
 
-from tests.parity.compare import Ids, Rows
+from tests.parity.compare import RELATIVE_TOLERANCE, Ids, Rows
 from tests.parity.signals import SAMPLING_RATE_HZ, Samples
 
 BOS, STREAMING_PAD = 1, 32
 HOP_SAMPLES, WINDOW_SAMPLES, FRAMES_PER_TOKEN = 160, 400, 8
 # Longer than any test: a window that never cuts.
 NO_WINDOW = 1_000_000
-# The two ways of transformers (all positions at once, or step by step through its caches)
-# may differ by this much of a row's peak before its output is no reference at all.
-SELF_TOLERANCE = 3e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,5 +168,5 @@ def audio_encoder(n_mels: int) -> AudioEncoder:
 
 def _require_close(first: Rows, second: Rows, what: str) -> None:
     error = float((np.abs(first - second).max(1) / np.abs(second).max(1)).max())
-    if error > SELF_TOLERANCE:
+    if error > RELATIVE_TOLERANCE:
         raise ArithmeticError(f"{what} differ by {error:.1e} of the peak in transformers itself")
