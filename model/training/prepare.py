@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -79,7 +79,9 @@ def prepare(data: Path, out: Path, seed: int) -> None:
     (out / CLIPS_FILE).write_text(text)
 
 
-def _pack(read: Iterable[tuple[Clip, np.ndarray] | None], clips: list[Clip], audio: BinaryIO) -> None:
+def _pack(
+    read: Iterable[tuple[Clip, np.ndarray] | None], clips: list[Clip], audio: BinaryIO
+) -> None:
     at = clips[-1].start + clips[-1].n_samples if clips else 0
     for item in read:
         if item is None:
