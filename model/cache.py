@@ -17,6 +17,9 @@ import numpy.typing as npt
 
 from .rope import Ints, Rope, Turn
 
+# Neighbouring slots and a run of places, as slices; or slots [B, 1] and places [B, L].
+Target = tuple[slice, slice] | tuple[mx.array, mx.array]
+
 _GROWTH_POSITIONS = 256  # a ring is as long as its longest row needs, in such blocks
 
 
@@ -50,20 +53,24 @@ class RingShape:
 class RingStep:
     """One pass of L new positions over some slots: what all layers share.
 
-    rows: selects the slots on the first axis, by view where they are neighbours. at: the same
-    slots as indices [B, 1]. places: where the new positions go, [B, L]. mask: [B, 1, L, keys]
-    bool. pending: new keys and values by layer, of a pass too long to be written in place.
+    rows: selects the slots on the first axis, by view where they are neighbours. target: where
+    their new positions go, as an index of axes 0 and 2. mask: [B, 1, L, keys] bool. pending: new
+    keys and values by layer, of a pass too long to be written in place.
     """
 
     slots: Ints
     n_new: int
     rows: slice | mx.array
-    at: mx.array
-    places: mx.array
+    target: Target
     turn: Turn
     mask: mx.array
     in_place: bool
     pending: list[tuple[mx.array, mx.array]] = field(default_factory=list)
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether rows write to places of their own."""
+        return isinstance(self.target[0], mx.array)
 
 
 class RingCache:
@@ -113,8 +120,7 @@ class RingCache:
             slots=slots,
             n_new=n_new,
             rows=_selector(slots),
-            at=mx.array(slots[:, None].astype(np.int32)),
-            places=mx.array((positions % self.places).astype(np.int32)),
+            target=_target(slots, positions[:, -self.places :] % self.places),
             turn=self._rope.at(positions - self._anchors[slots, None]),
             mask=mx.array(_visible(ages, counts + n_new, n_new, self.shape.window)),
             in_place=in_place,
@@ -167,10 +173,10 @@ class RingCache:
         self._anchors[slot] = row.anchor
 
     def _write(self, layer: int, step: RingStep, keys: mx.array, values: mx.array) -> None:
-        n = min(step.n_new, self.places)  # of a block longer than the ring, its end
-        places = step.places[:, step.n_new - n :]
-        self.keys[layer][step.at, :, places] = keys[:, step.n_new - n :]
-        self.values[layer][step.at, :, places] = values[:, step.n_new - n :]
+        rows, places = step.target
+        for ring, new in ((self.keys[layer], keys), (self.values[layer], values)):
+            new = new[:, -self.places :]  # of a block longer than the ring, its end
+            ring[rows, :, places] = new if step.is_scattered else new.transpose(0, 2, 1, 3)
 
     def _ages(self, counts: Ints, n_new: int, in_place: bool) -> Ints:
         """Return how far each key lies behind the last new position, [B, keys]."""
@@ -204,6 +210,8 @@ class RingCache:
         """
         anchors = self.counts[slots] // self._anchor_positions * self._anchor_positions
         moved = anchors - self._anchors[slots]
+        if not moved.any():
+            return
         for delta in np.unique(moved[moved != 0]):
             rows = mx.array(slots[moved == delta].astype(np.int32))
             turn = self._rope.by(-int(delta))
@@ -228,6 +236,14 @@ def _selector(slots: Ints) -> slice | mx.array:
     if np.array_equal(slots, np.arange(first, first + len(slots))):
         return slice(first, first + len(slots))
     return mx.array(slots.astype(np.int32))
+
+
+def _target(slots: Ints, places: Ints) -> Target:
+    """Return where rows write; by slices, which are cheaper, where all write to one block."""
+    rows, first, n_new = _selector(slots), int(places[0, 0]), places.shape[1]
+    if isinstance(rows, slice) and (places == np.arange(first, first + n_new)).all():
+        return rows, slice(first, first + n_new)
+    return mx.array(slots[:, None].astype(np.int32)), mx.array(places.astype(np.int32))
 
 
 def _visible(ages: Ints, counts: Ints, n_new: int, window: int) -> npt.NDArray[np.bool_]:

@@ -116,7 +116,7 @@ def poison(batch: SlotBatch, slot: int, value: float) -> None:
         for ring in cache.arrays:
             ring[slot] = value
         cache.counts[slot] = 12345
-        cache._anchors[slot] = 0
+        cache._anchors[slot] = 8192
     batch._tails[slot] = value
     batch._last_ids[slot] = 7
 
