@@ -92,7 +92,7 @@ def _fill(
 def _transfer(stream: BinaryIO, remote: RemoteFile, progress: Progress) -> None:
     """Make one request for the bytes that are missing."""
     if stream.tell() > remote.n_bytes:
-        stream.truncate(0)
+        _begin_anew(stream)
     if stream.tell() == remote.n_bytes:
         return
     headers = {**remote.headers, "Range": f"bytes={stream.tell()}-"}
@@ -100,10 +100,15 @@ def _transfer(stream: BinaryIO, remote: RemoteFile, progress: Progress) -> None:
     opener = urllib.request.build_opener(_KeepSecrets)
     with opener.open(request, timeout=TIMEOUT_S) as response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:  # Range was ignored
-            stream.truncate(0)
+            _begin_anew(stream)
         while block := response.read(BLOCK_BYTES):
             stream.write(block)
             progress(remote.name, stream.tell(), remote.n_bytes)
+
+
+def _begin_anew(stream: BinaryIO) -> None:
+    stream.seek(0)
+    stream.truncate()
 
 
 class _KeepSecrets(urllib.request.HTTPRedirectHandler):

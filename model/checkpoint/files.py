@@ -85,11 +85,10 @@ def find_files(directory: Path) -> CheckpointFiles:
         raise MissingFileError(directory, None, " or ".join(CONFIG_FILES), "neither")
     if TOKENIZER_FILE not in names:
         raise TokenizerError(directory / TOKENIZER_FILE, None, "a tokenizer", "no such file")
-    _check_index(directory, weights)
     return CheckpointFiles(
         directory=directory,
         config=directory / config,
-        weights=tuple(directory / name for name in weights),
+        weights=tuple(directory / name for name in _indexed(directory, weights)),
         tokenizer=directory / TOKENIZER_FILE,
     )
 
@@ -102,16 +101,22 @@ def _refuse_without_weights(directory: Path, names: list[str]) -> None:
     raise MissingFileError(directory, None, " or ".join(WEIGHT_PATTERNS), "no weights")
 
 
-def _check_index(directory: Path, weights: list[str]) -> None:
-    """Refuse a set of shards that its own index contradicts."""
+def _indexed(directory: Path, weights: list[str]) -> list[str]:
+    """Return the shards that the index of `weights` names, all of them there.
+
+    Without an index, `weights` themselves. Other shards may be left of an older download.
+    """
     index = directory / _index_name(weights)
     if not index.is_file():
-        return
+        return weights
     table = read_json(index).get("weight_map")
     if not isinstance(table, Mapping) or not all(isinstance(n, str) for n in table.values()):
         raise CorruptFileError(index, None, "a weight_map from tensors to files", repr(table)[:60])
-    for name in sorted(set(table.values()) - set(weights)):
-        raise MissingFileError(directory / name, None, f"a shard, as {index.name} says", "no file")
+    named = sorted(set(table.values()))
+    for name in named:
+        if name not in weights:
+            raise MissingFileError(directory / name, None, f"a shard, as {index.name} says", "none")
+    return named
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -42,7 +42,7 @@ _PICKLE_MAGIC = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """One entry of a header. `dtype` is safetensors' word for it; the span is in the file."""
+    """One entry of a header. `dtype` is safetensors' word for it, as in `ITEM_BYTES`."""
 
     name: str
     dtype: str

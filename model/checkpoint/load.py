@@ -42,9 +42,11 @@ def load_checkpoint(path: Path, *, dtype: mx.Dtype | None = None) -> Checkpoint:
     """
     reader = CheckpointReader(path)
     chosen = default_dtype(reader) if dtype is None else dtype
+    weights = {name: reader.take(name, chosen) for name in reader.names}
+    mx.clear_cache()  # MLX keeps the buffers of converted tensors for reuse; nobody will
     return Checkpoint(
         config=reader.config,
-        weights={name: reader.take(name, chosen) for name in reader.names},
+        weights=weights,
         quantised=reader.quantised,
         tokenizer_file=reader.files.tokenizer,
         layout=reader.layout.name,

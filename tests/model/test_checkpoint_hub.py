@@ -8,7 +8,7 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 
-from tests.model.fake_hub import Hub, read_directory, serve
+from tests.model.fake_hub import Hub, digest, read_directory, serve
 from tests.other_layouts import write_hf
 from tests.random_checkpoint import PARAMS, write_mistral
 from voxwire.model.checkpoint import download
@@ -112,6 +112,16 @@ def test_a_hub_that_ignores_ranges_is_read_from_the_start(hub: Hub) -> None:
     hub.ignore_ranges = True
     directory = resolve_model("org/name")
     assert (directory / WEIGHTS).read_bytes() == hub.files[WEIGHTS]
+
+
+def test_a_part_that_is_too_long_is_begun_anew(hub: Hub, tmp_path: Path) -> None:
+    content = hub.files[WEIGHTS]
+    blobs = tmp_path / "cache" / "models--org--name" / "blobs"
+    blobs.mkdir(parents=True)
+    part = blobs / (digest(WEIGHTS, content) + download.PART_SUFFIX)
+    part.write_bytes(bytes(len(content) + 1))
+    assert (resolve_model("org/name") / WEIGHTS).read_bytes() == content
+    assert not part.exists()
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "tekken.json"])
