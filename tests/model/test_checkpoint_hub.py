@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -79,6 +80,14 @@ def test_a_second_time_nothing_is_fetched(hub: Hub) -> None:
     hub.requests.clear()
     assert resolve_model("org/name") == first
     assert hub.requests == []
+
+
+def test_two_at_a_time_fetch_once(hub: Hub) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        directories = set(pool.map(resolve_model, ["org/name"] * 2))
+    assert load_checkpoint(directories.pop()).layout == "mistral"
+    assert directories == set()
+    assert len(hub.sent(WEIGHTS)) == 1
 
 
 def test_shards_come_with_their_index(hub: Hub, tmp_path: Path) -> None:
