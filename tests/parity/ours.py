@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mlx.core as mx
@@ -12,6 +12,7 @@ import numpy as np
 
 from tests.other_layouts import write_hf, write_mlx_audio, write_voxmlx
 from tests.parity.compare import Ids, Rows
+from tests.parity.frozen_file import FrozenReference
 from tests.parity.signals import Samples
 from tests.random_checkpoint import Params, Weights, write_mistral
 from voxwire.model.checkpoint.load import load_checkpoint
@@ -66,19 +67,19 @@ def raggedly(seed: int) -> Iterator[int]:
 
 
 def observe(
-    model: Voxtral, samples: Samples, delay_ms: int, chunk_samples: Iterator[int]
+    model: Voxtral,
+    samples: Samples,
+    delay_ms: int,
+    chunk_samples: Iterator[int],
+    anchor_positions: int | None = None,
 ) -> Observed:
     """Transcribe samples that arrive in chunks of the given lengths, taking all that is ready."""
-    stream = MelStream(model.config, delay_tokens_from_ms(delay_ms))
-    return observe_mel(model, _ready(stream, samples, chunk_samples), delay_ms)
-
-
-def observe_mel(model: Voxtral, blocks: Iterable[Rows], delay_ms: int) -> Observed:
-    """Transcribe mel frames in blocks of whole positions, from N_PREFIX_TOKENS on."""
-    batch = SlotBatch(model, 1)
-    batch.reset(0, delay_tokens_from_ms(delay_ms))
+    delay_tokens = delay_tokens_from_ms(delay_ms)
+    stream = MelStream(model.config, delay_tokens)
+    batch = SlotBatch(model, 1, anchor_positions)
+    batch.reset(0, delay_tokens)
     mels, probes, tokens = [], [], []
-    for mel in blocks:
+    for mel in _ready(stream, samples, chunk_samples):
         mels.append(mel)
         probes.append(Probe())
         tokens.append(batch.advance([0], mel[None], probes[-1])[0])
@@ -90,6 +91,23 @@ def observe_mel(model: Voxtral, blocks: Iterable[Rows], delay_ms: int) -> Observ
         logits=np.concatenate([probe.logits[0] for probe in probes])[sampled != NO_TOKEN],
         tokens=sampled[sampled != NO_TOKEN],
     )
+
+
+def measure(
+    wanted: FrozenReference,
+    model: Voxtral,
+    samples: Samples,
+    delay_ms: int,
+    chunk_samples: Iterator[int],
+) -> dict[str, float]:
+    """Assert the tokens; return the errors by stage, logits with the reference's tokens fed.
+
+    So a tie, after which tokens may differ, does not end the comparison of logits.
+    """
+    observed = observe(model, samples, delay_ms, chunk_samples)
+    assert wanted.unexcused(observed.tokens, model.config.decoder.window) == []
+    logits = forced_logits(model, observed.mel, delay_ms, wanted.greedy.tokens)
+    return wanted.errors(replace(observed, logits=logits))
 
 
 def _ready(stream: MelStream, samples: Samples, chunk_samples: Iterator[int]) -> Iterator[Floats]:

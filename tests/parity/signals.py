@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 SAMPLING_RATE_HZ = 16_000
 SECTION_S = 0.4
-# Keeps quiet mel bins above the rounding of a loud neighbour in the reference's float32 STFT,
-# which reaches 1e-3 of the mel range in recordings without a floor.
+# Halves what the rounding of the reference's float32 STFT does to mel bins beside a loud tone.
 NOISE_FLOOR = 0.008
 
 Samples = npt.NDArray[np.float32]

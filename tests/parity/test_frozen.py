@@ -90,6 +90,14 @@ def test_all_positions_in_one_pass_agree(pair: Pair) -> None:
     assert pair.reference.logits.errors(logits).max() < RELATIVE_TOLERANCE
 
 
+def test_angles_that_start_again_every_80_positions_agree(tmp_path: Path) -> None:
+    case = FROZEN_CASES[0]
+    model = load(write_mistral(tmp_path, case.params, case.weights()))
+    observed = observe(model, case.samples(), case.delay_ms, evenly(1280), anchor_positions=80)
+    assert too_large(frozen(case).errors(observed)) == {}
+    assert frozen(case).unexcused(observed.tokens, model.config.decoder.window) == []
+
+
 @pytest.mark.parametrize("layout", ["hugging-face", "voxmlx", "mlx-audio"])
 @pytest.mark.parametrize("case", LAYOUT_CASES, ids=lambda case: case.name)
 def test_every_other_layout_agrees(case: Case, layout: str, tmp_path: Path) -> None:

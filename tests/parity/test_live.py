@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from tests.parity.cases import SHAPES, Case
 from tests.parity.compare import RELATIVE_TOLERANCE
 from tests.parity.conftest import Table
 from tests.parity.frozen_file import WHOLE, FrozenReference
-from tests.parity.ours import WRITERS, evenly, forced_logits, load, observe, raggedly
+from tests.parity.ours import WRITERS, evenly, load, measure, observe, raggedly
 from tests.random_checkpoint import write_mistral
 from voxwire.model.checkpoint.load import load_checkpoint
 from voxwire.model.voxtral import Voxtral
@@ -67,19 +66,6 @@ def judge(case: Case, directory: Path, *, windows: bool = True) -> FrozenReferen
     return FrozenReference.of(model.run(case.samples(), case.delay_ms), WHOLE)
 
 
-def measure(
-    wanted: FrozenReference, model: Voxtral, case: Case, chunks: Iterator[int]
-) -> dict[str, float]:
-    """Assert the tokens; return the errors by stage, logits with the reference's tokens fed.
-
-    So a tie, after which tokens may differ, does not end the comparison of logits.
-    """
-    observed = observe(model, case.samples(), case.delay_ms, chunks)
-    assert wanted.unexcused(observed.tokens, model.config.decoder.window) == []
-    logits = forced_logits(model, observed.mel, case.delay_ms, wanted.greedy.tokens)
-    return wanted.errors(replace(observed, logits=logits))
-
-
 @pytest.mark.parametrize("layout", WRITERS)
 def test_every_layout_agrees(
     judged: tuple[Case, FrozenReference], layout: str, tmp_path: Path, table: Table
@@ -87,7 +73,7 @@ def test_every_layout_agrees(
     case, wanted = judged
     model = load(WRITERS[layout](tmp_path, case.params, case.weights()))
     chunks = evenly(1280) if layout == "mistral" else raggedly(case.audio_seed)
-    errors = measure(wanted, model, case, chunks)
+    errors = measure(wanted, model, case.samples(), case.delay_ms, chunks)
     table.add(f"{case.name} {layout}", errors, wanted)
     assert max(errors.values()) < RELATIVE_TOLERANCE, f"PARITY_SEED={SEED}"
 
@@ -112,6 +98,7 @@ def test_windows_matter_and_without_them_both_still_agree(tmp_path: Path, table:
     ours = observe(model, case.samples(), case.delay_ms, evenly(1280))
     assert windowless.unexcused(ours.tokens, model.config.decoder.window)
 
-    errors = measure(windowless, without_windows(mistral), case, evenly(1280))
+    bare = without_windows(mistral)
+    errors = measure(windowless, bare, case.samples(), case.delay_ms, evenly(1280))
     table.add(f"{case.name} without windows", errors, windowless)
     assert max(errors.values()) < RELATIVE_TOLERANCE, f"PARITY_SEED={SEED}"
