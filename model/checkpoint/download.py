@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import http.client
 import os
+import re
 import time
 import urllib.parse
 import urllib.request
@@ -30,7 +31,7 @@ RETRY_WAIT_S = 1.0  # doubled with each failure in a row
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """Where one file lies and what it must be. `etag`: SHA-256 in hex, or git's SHA-1."""
+    """Where one file lies and what it must be. `etag`: SHA-256 in hex, git's SHA-1, or a tag."""
 
     name: str
     url: str
@@ -139,10 +140,12 @@ def _verify(part: Path, remote: RemoteFile) -> None:
 
 
 def _digest(part: Path, remote: RemoteFile) -> str:
-    """Return the hash of `part` in the kind that the remote's etag is."""
-    hashed: Any = hashlib.sha256()
-    if len(remote.etag) != hashed.digest_size * 2:  # git's own hash of a small file
+    """Return the hash of `part` in the kind that the etag is; the etag itself if it is no hash."""
+    hashed: Any = hashlib.sha256()  # of large files
+    if re.fullmatch(r"[0-9a-f]{40}", remote.etag):  # git's own hash, of small ones
         hashed = hashlib.sha1(b"blob %d\0" % remote.n_bytes, usedforsecurity=False)
+    elif not re.fullmatch(r"[0-9a-f]{64}", remote.etag):  # a mirror's own tag: the size must do
+        return remote.etag
     with part.open("rb") as stream:
         while block := stream.read(BLOCK_BYTES):
             hashed.update(block)

@@ -25,6 +25,7 @@ class Hub:
     cut: dict[str, list[int]] = field(default_factory=dict)
     ignore_ranges: bool = False
     corrupt: str = ""
+    tag: str = ""  # instead of hashes, as a mirror may have it
     elsewhere: str = ""  # address of another host that holds the bytes
     tells_heads: bool = True  # whether HEAD says so too, or only GET
     tokens: set[str | None] = field(default_factory=set)  # as given when bytes were asked for
@@ -90,7 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         asked = self.headers.get("Range", "")
         start = 0 if hub.ignore_ranges else int(asked.removeprefix("bytes=").rstrip("-") or 0)
-        headers = {"ETag": f'"{digest(name, content)}"', "X-Repo-Commit": REVISION}
+        tag = f"{hub.tag}-{len(content)}" if hub.tag else digest(name, content)
+        headers = {"ETag": f'"{tag}"', "X-Repo-Commit": REVISION}
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         if not with_body:

@@ -142,6 +142,11 @@ def test_content_that_does_not_hash_right_is_thrown_away(hub: Hub, name: str) ->
     assert load_checkpoint(resolve_model("org/name")).layout == "mistral"
 
 
+def test_a_mirror_without_hashes_is_taken_at_its_sizes(hub: Hub) -> None:
+    hub.tag = "5f1a"
+    assert load_checkpoint(resolve_model("org/name")).layout == "mistral"
+
+
 @pytest.mark.parametrize("tells_heads", [True, False])
 def test_the_token_goes_to_the_hub_and_to_no_other_host(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, tells_heads: bool
