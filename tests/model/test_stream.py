@@ -204,19 +204,31 @@ def test_wrong_calls_are_refused_before_anything_changes() -> None:
         batch.reset(0, 16)
 
 
-def test_idle_slots_cost_a_step_nothing() -> None:
+@pytest.mark.parametrize("slots", [[0, 1], [1, 0]], ids=["neighbours", "scattered"])
+@pytest.mark.parametrize("n_positions", [1, 3])
+def test_idle_slots_cost_nothing(slots: list[int], n_positions: int) -> None:
     peaks = []
     for n_slots in (2, 2000):
         batch = SlotBatch(make_model(), n_slots)
         batch.reset(0, 6)
         batch.reset(1, 6)
-        mel = np.zeros((2, 8, 128), np.float32)
-        batch.step([0, 1], mel)
+        mel = np.zeros((2, 8 * n_positions, 128), np.float32)
+        batch.advance(slots, mel)
+        mx.synchronize()
         mx.reset_peak_memory()
         before = mx.get_active_memory()
-        batch.step([0, 1], mel)
+        batch.advance(slots, mel)
         peaks.append(mx.get_peak_memory() - before)
     assert peaks[1] < 2 * peaks[0]
+
+
+def test_joining_copies_no_other_row() -> None:
+    batch = SlotBatch(make_model(), 2000)
+    batch.reset(7, 6)
+    mx.reset_peak_memory()
+    before = mx.get_active_memory()
+    batch.reset(8, 6)
+    assert mx.get_peak_memory() - before < batch.nbytes / 100
 
 
 def test_the_oracle_notices_a_wrong_token() -> None:
