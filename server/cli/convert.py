@@ -93,9 +93,10 @@ def convert_command(
 def summary(done: Conversion, elapsed_s: float) -> str:
     """Say in a few lines what was written and how it was verified."""
     checked = done.comparison
+    is_large = done.n_bytes >= 1e9
+    size = f"{done.n_bytes / 1e9:.2f} GB" if is_large else f"{done.n_bytes / 1e6:.1f} MB"
     lines = [
-        f"{done.directory}: {done.n_tensors} tensors, {done.n_bytes / 1e9:.3g} GB,"
-        f" in {elapsed_s:.0f} s",
+        f"{done.directory}: {done.n_tensors} tensors, {size}, in {elapsed_s:.0f} s",
         f"verified: {checked.n_exact} tensors equal to the source bit for bit",
     ]
     if checked.n_bounded:
