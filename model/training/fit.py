@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from .mix import Mixer
+from .mix import LATE, Mixer
 from .net import Net, Shape
 from .optim import ADAM_LR, MUON_LR, optimisers, rate
 from .prepare import load_packed
+from .vocabulary import STREAMING_WORD
 
 AUX_WEIGHT = 0.5
 AVERAGE = 0.999  # of the weights, per step
@@ -35,7 +36,11 @@ class Plan:
     seed: int = 1
     dropout: float = 0.05
     peak: float = 1.0  # factor on the learning rates
+    decay: float = 0.5  # part of the steps over which the rates fall to zero
     start_from: str | None = None  # name of the fit whose averaged weights it starts with
+    shape: Shape = field(default_factory=Shape)
+    late: tuple[float, ...] = LATE
+    open_weight: float = 3.0  # of [STREAMING_WORD] in the loss: see `loss_of`
 
 
 class Rows(IterableDataset[dict[str, Any]]):
@@ -49,7 +54,7 @@ class Rows(IterableDataset[dict[str, Any]]):
         torch.set_num_threads(1)
         clips, audio = load_packed(self.packed)
         heard = [c for c in clips if c.split in self.plan.splits]
-        mixer = Mixer(heard, audio, self.plan.seed)
+        mixer = Mixer(heard, audio, self.plan.late)
         step = self.first_step
         while True:
             mixer.reseed(self.plan.seed * 1_000_003 + step)
@@ -57,10 +62,18 @@ class Rows(IterableDataset[dict[str, Any]]):
             step += 1
 
 
-def loss_of(net: Net, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the token loss and the auxiliary word loss of one batch."""
+def loss_of(net: Net, batch: dict[str, Tensor], open_weight: float) -> tuple[Tensor, Tensor]:
+    """Return the token loss and the auxiliary word loss of one batch.
+
+    open_weight: weight of [STREAMING_WORD]. When exactly a word ends is uncertain by a position or
+    two; unweighted, each of them alone is less likely than another pad, and the word is lost.
+    """
     logits, words = net(batch["mel"], batch["tokens"], batch["delay"])
-    token = F.cross_entropy(logits.flatten(0, 1), batch["targets"].flatten(), ignore_index=-100)
+    weights = torch.ones(logits.shape[-1])
+    weights[STREAMING_WORD] = open_weight
+    token = F.cross_entropy(
+        logits.flatten(0, 1), batch["targets"].flatten(), weights, ignore_index=-100
+    )
     word = F.cross_entropy(words.flatten(0, 1), batch["words"].flatten())
     return token, word
 
@@ -72,9 +85,9 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
         return done
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
-    net = Net(Shape(), plan.dropout)
+    net = Net(plan.shape, plan.dropout)
     if plan.start_from:
-        net.load_state_dict(torch.load(out / f"{plan.start_from}.pt", weights_only=True))
+        net.grow_from(torch.load(out / f"{plan.start_from}.pt", weights_only=True))
     averaged = {k: v.detach().clone() for k, v in net.state_dict().items()}
     optims, step = optimisers(net), 0
     if state_file.exists():
@@ -88,7 +101,8 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
     for batch in loader:
         if step >= plan.n_steps:
             break
-        losses = _update(net, optims, batch, plan.peak * rate(step, plan.n_steps))
+        factor = plan.peak * rate(step, plan.n_steps, plan.decay)
+        losses = _update(net, optims, batch, factor, plan.open_weight)
         keep = min(AVERAGE, (step + 1) / (step + 20))
         for key, value in net.state_dict().items():
             averaged[key].lerp_(value, 1 - keep)
@@ -103,12 +117,16 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
 
 
 def _update(
-    net: Net, optims: list[torch.optim.Optimizer], batch: dict[str, Tensor], factor: float
+    net: Net,
+    optims: list[torch.optim.Optimizer],
+    batch: dict[str, Tensor],
+    factor: float,
+    open_weight: float,
 ) -> tuple[float, float]:
     for optim, base in zip(optims, (MUON_LR, ADAM_LR), strict=True):
         for group in optim.param_groups:
             group["lr"] = base * factor
-    token, word = loss_of(net, batch)
+    token, word = loss_of(net, batch, open_weight)
     (token + AUX_WEIGHT * word).backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     for optim in optims:

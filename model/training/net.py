@@ -31,7 +31,7 @@ class Shape:
     enc_hidden: int = 384
     enc_window: int = 64
     dec_dim: int = 192
-    dec_layers: int = 2
+    dec_layers: int = 3
     dec_heads: int = 3
     dec_kv_heads: int = 1
     dec_hidden: int = 576
@@ -187,6 +187,16 @@ class Net(nn.Module):
         if encoder:
             return Attention(s.enc_dim, s.enc_heads, s.enc_heads, s.head_dim, s.enc_window, True)
         return Attention(s.dec_dim, s.dec_heads, s.dec_kv_heads, s.head_dim, s.dec_window, False)
+
+    def grow_from(self, weights: dict[str, Tensor]) -> None:
+        """Take over a fit's weights; decoder layers it lacks start as the identity."""
+        missing, unexpected = self.load_state_dict(weights, strict=False)
+        new = {name for name in missing if name.startswith("decoder.")}
+        if unexpected or new != set(missing):
+            raise ValueError(f"expected weights of a shallower decoder, got others: {unexpected}")
+        for name in new:
+            if name.endswith(("attention.wo.weight", "feed_forward.w2.weight")):
+                nn.init.zeros_(self.get_parameter(name))
 
     def encode(self, mel: Tensor) -> Tensor:
         """Mel [B, 8N, 128] -> audio embeddings [B, N, dec_dim]."""

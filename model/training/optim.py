@@ -67,7 +67,7 @@ def optimisers(net: nn.Module) -> list[torch.optim.Optimizer]:
     return [Muon(hidden, MUON_LR), adam]
 
 
-def rate(step: int, n_steps: int, warm_up: int = 100, decay: float = 0.45) -> float:
+def rate(step: int, n_steps: int, decay: float, warm_up: int = 100) -> float:
     """Return the factor on the learning rates: warm up, hold, then fall linearly to zero."""
     down = (n_steps - step) / max(1.0, decay * n_steps)
     return max(0.0, min(1.0, (step + 1) / warm_up, down))
