@@ -142,11 +142,12 @@ class RingCache:
             mx.concatenate([self.values[layer][step.rows], values.transpose(0, 2, 1, 3)], axis=2),
         )
 
-    def commit(self, step: RingStep, output: mx.array, n_kept: int | None = None) -> None:
+    def commit(self, step: RingStep, output: mx.array, n_kept: int | Ints | None = None) -> None:
         """Advance the slots of a pass by its first `n_kept` positions, by default all.
 
-        output: what the pass computed. Positions of an in-place pass that are not kept leave
-        nothing that is ever seen. A longer pass is written here and must be kept whole.
+        output: what the pass computed. n_kept: of all rows, or of each [B]. Positions of an
+        in-place pass that are not kept leave nothing that is ever seen. A longer pass is written
+        here and must be kept whole.
         """
         if step.pending:
             # Rings are written in place only when nothing unevaluated still reads them.
@@ -162,6 +163,18 @@ class RingCache:
         keys, values = [ring[at] for ring in self.keys], [ring[at] for ring in self.values]
         mx.eval(keys, values)
         return RingRow(int(self.counts[slot]), int(self._anchors[slot]), keys, values)
+
+    def widen(self, n_slots: int) -> None:
+        """Add empty slots, up to `n_slots` in all, leaving those that exist as they are."""
+        n_new = n_slots - len(self.counts)
+        for rings in (self.keys, self.values):
+            for layer, ring in enumerate(rings):
+                rings[layer] = mx.concatenate(
+                    [ring, mx.zeros((n_new, *ring.shape[1:]), ring.dtype)]
+                )
+                mx.eval(rings[layer])  # one by one, so that one ring at most is there twice
+        self.counts = np.concatenate([self.counts, np.zeros(n_new, np.int64)])
+        self._anchors = np.concatenate([self._anchors, np.zeros(n_new, np.int64)])
 
     def load(self, slot: int, row: RingRow) -> None:
         """Overwrite one slot with a state taken from a cache of the same shape."""

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from .cache import RingCache, RingRow
+from .cache import RingCache, RingStep
 from .conditioning import delay_rows
 from .config import CONV_STRIDE
 from .conv import N_TAIL_FRAMES
-from .delay import BOS_ID, N_PREFIX_TOKENS, STREAMING_PAD_ID, check_delay, prompt_tokens
-from .mel import Floats, log_mel
+from .delay import STREAMING_PAD_ID, check_delay, prompt_tokens
+from .mel import Floats
+from .prefix import Prefix, make_prefix
 from .rope import Ints
 from .voxtral import Voxtral
 
 Tokens = npt.NDArray[np.int32]
 NO_TOKEN = -1  # what a position of the prompt yields
+NOT_FINITE = -2  # what a position yields whose logits are NaN or infinite
 
 
 @dataclass(slots=True)
@@ -46,12 +49,21 @@ class SlotBatch:
     on nothing but its own audio and delay. MLX thread only.
     """
 
-    def __init__(self, model: Voxtral, n_slots: int, anchor_positions: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Voxtral,
+        n_slots: int,
+        anchor_positions: int | None = None,
+        *,
+        max_guess: int = 1,
+    ) -> None:
         """Allocate `n_slots`, each of them empty until `reset`.
 
         anchor_positions: after how many positions rotary angles start again, by default by window.
+        max_guess: how many positions `advance_guessing` may verify in one pass.
         """
         self._model = model
+        self._max_guess = max_guess
         self._anchor_positions = anchor_positions
         self.encoder_cache = self._new_encoder_cache(n_slots)
         self.decoder_cache = self._new_decoder_cache(n_slots)
@@ -60,7 +72,7 @@ class SlotBatch:
         self._last_ids = np.zeros(n_slots, np.int32)
         self._prompts: Ints = np.zeros(n_slots, np.int64)  # prompt length; 0: never reset
         self._delays = np.zeros(n_slots, np.int32)  # places in DELAYS_TOKENS
-        self._prefixes: dict[int, _Prefix] = {}
+        self._prefixes: dict[int, Prefix] = {}
 
     @property
     def n_slots(self) -> int:
@@ -79,13 +91,28 @@ class SlotBatch:
         """
         check_delay(delay_tokens)
         if delay_tokens not in self._prefixes:
-            self._prefixes[delay_tokens] = self._make_prefix(delay_tokens)
+            caches = self._new_encoder_cache(1), self._new_decoder_cache(1)
+            self._prefixes[delay_tokens] = make_prefix(self._model, delay_tokens, *caches)
         prefix = self._prefixes[delay_tokens]
         self.encoder_cache.load(slot, prefix.encoder)
         self.decoder_cache.load(slot, prefix.decoder)
         self._tails[slot] = prefix.tail
         self._prompts[slot] = prompt_tokens(delay_tokens)
         self._delays[slot] = delay_rows([delay_tokens])[0]
+        mx.eval(self.encoder_cache.arrays, self.decoder_cache.arrays)
+
+    def widen(self, n_slots: int) -> None:
+        """Add empty slots, up to `n_slots` in all. Sessions in the others notice nothing."""
+        for cache in (self.encoder_cache, self.decoder_cache):
+            cache.widen(n_slots)
+        n_new = n_slots - self.n_slots
+        self._tails = _with_zeros(self._tails, n_new)
+        self._last_ids = _with_zeros(self._last_ids, n_new)
+        self._prompts = _with_zeros(self._prompts, n_new)
+        self._delays = _with_zeros(self._delays, n_new)
+
+    def settle(self) -> None:
+        """Wait until the caches hold what was written. Raises what MLX raises where they cannot."""
         mx.eval(self.encoder_cache.arrays, self.decoder_cache.arrays)
 
     def position(self, slot: int) -> int:
@@ -96,15 +123,16 @@ class SlotBatch:
         """Advance some slots by one position each.
 
         mel: [B, frames_per_token, n_mels] float32, in the order of `slots`. Returns token ids [B],
-        NO_TOKEN for a row still in its prompt. Greedy. EOS is a token like others.
+        NO_TOKEN for a row still in its prompt, NOT_FINITE for one whose numbers are spoilt. Greedy.
+        EOS is a token like others.
         """
         return self.advance(slots, mel, probe)[:, 0]
 
     def advance(self, slots: Sequence[int], mel: Floats, probe: Probe | None = None) -> Tokens:
         """Advance some slots by n positions each, encoding them in one pass.
 
-        mel: [B, n * frames_per_token, n_mels] float32. Returns token ids [B, n], NO_TOKEN for
-        positions of the prompt. Raises ValueError for slots given twice or never reset.
+        mel: [B, n * frames_per_token, n_mels] float32. Returns token ids [B, n], NO_TOKEN or
+        NOT_FINITE as in `step`. Raises ValueError for slots given twice or never reset.
         """
         rows = self._rows(slots, mel)
         audio = self._encode(rows, mel, probe)
@@ -112,14 +140,51 @@ class SlotBatch:
         sampled, logits = [], []
         for index in range(audio.shape[1]):
             ids = self._following(rows, ids)[:, None]
-            scores = self._decode(rows, audio[:, index : index + 1], ids)
-            ids = mx.argmax(scores[:, 0], axis=-1).astype(mx.int32)
+            step, scores = self._decode(rows, audio[:, index : index + 1], ids)
+            self.decoder_cache.commit(step, scores)
+            ids = _greedy(scores[:, 0])
             mx.async_eval(ids)  # type: ignore[no-untyped-call]
             sampled.append(ids)
             logits.append(scores)
         if probe is not None:
             probe.logits = _to_numpy(mx.concatenate(logits, axis=1))
         return self._written(rows, np.array(mx.stack(sampled, axis=1)))
+
+    def advance_guessing(self, slots: Sequence[int], mel: Floats) -> Tokens:
+        """Advance as `advance` does, with fewer passes where the model has little to write.
+
+        Each pass takes for granted that the next tokens are [STREAMING_PAD], and keeps the
+        positions up to the first that is not: the tokens are those of `advance`.
+        """
+        rows = self._rows(slots, mel)
+        audio = self._encode(rows, mel, None)
+        n = audio.shape[1]
+        sampled = np.empty((len(rows), n), np.int32)
+        done = np.zeros(len(rows), np.int64)  # positions of each row that are decoded
+        while len(active := np.flatnonzero(done < n)):
+            n_guess = min(self._max_guess, int((n - done[active]).max()))
+            at = done[active, None] + np.arange(n_guess)  # of a row with fewer left, beyond its end
+            chosen = audio[mx.array(active)[:, None], mx.array(np.minimum(at, n - 1))]
+            ids, n_kept = self._guess(rows[active], chosen, n - done[active])
+            for row, kept in enumerate(n_kept):
+                start = done[active[row]]
+                sampled[active[row], start : start + kept] = ids[row, :kept]
+            done[active] += n_kept
+        return self._written(rows, sampled)
+
+    def _guess(self, rows: Ints, audio: mx.array, n_left: Ints) -> tuple[Tokens, Ints]:
+        """Decode positions of rows [B, L] that have `n_left` each; return ids and how many hold."""
+        following = self._following(rows, mx.array(self._last_ids[rows]))[:, None]
+        pads = mx.full((len(rows), audio.shape[1] - 1), STREAMING_PAD_ID, mx.int32)
+        step, logits = self._decode(rows, audio, mx.concatenate([following, pads], axis=1))
+        ids = np.array(_greedy(logits))
+        # A position of the prompt is followed by padding whatever it yields.
+        positions = self.decoder_cache.counts[rows, None] + np.arange(1, ids.shape[1])
+        guessed = (ids[:, :-1] == STREAMING_PAD_ID) | (positions < self._prompts[rows, None])
+        n_kept = np.minimum(1 + np.cumprod(guessed, axis=1).sum(axis=1), n_left)
+        self.decoder_cache.commit(step, logits, n_kept)
+        self._last_ids[rows] = ids[np.arange(len(rows)), n_kept - 1]
+        return ids, n_kept
 
     def force(self, slots: Sequence[int], mel: Floats, previous_ids: Tokens) -> Floats:
         """Advance some slots by n positions in one pass, told what token precedes each.
@@ -128,7 +193,9 @@ class SlotBatch:
         """
         rows = self._rows(slots, mel)
         audio = self._encode(rows, mel, None)
-        logits = _to_numpy(self._decode(rows, audio, mx.array(previous_ids)))
+        step, scores = self._decode(rows, audio, mx.array(previous_ids))
+        self.decoder_cache.commit(step, scores)
+        logits = _to_numpy(scores)
         self._last_ids[rows] = logits[:, -1].argmax(axis=-1)
         return logits
 
@@ -161,13 +228,13 @@ class SlotBatch:
             probe.frames, probe.audio = _to_numpy(frames), _to_numpy(audio)
         return audio
 
-    def _decode(self, rows: Ints, audio: mx.array, previous_ids: mx.array) -> mx.array:
-        """Return the logits [B, L, vocabulary] of new positions."""
+    def _decode(
+        self, rows: Ints, audio: mx.array, previous_ids: mx.array
+    ) -> tuple[RingStep, mx.array]:
+        """Return the logits [B, L, vocabulary] of new positions, and their pass to commit."""
         step = self.decoder_cache.begin(rows, audio.shape[1])
         delays = mx.array(self._delays[rows])
-        logits = self._model.decode(audio, previous_ids, delays, self.decoder_cache, step)
-        self.decoder_cache.commit(step, logits)
-        return logits
+        return step, self._model.decode(audio, previous_ids, delays, self.decoder_cache, step)
 
     def _following(self, rows: Ints, ids: mx.array) -> mx.array:
         """Return the token that precedes the next position of each row: `ids` or the prompt's."""
@@ -187,36 +254,20 @@ class SlotBatch:
         return RingCache(shape, n_slots, self._model.dtype, self._anchor_positions)
 
     def _new_decoder_cache(self, n_slots: int) -> RingCache:
-        shape = self._model.decoder_rings()
+        shape = self._model.decoder_rings(self._max_guess)
         return RingCache(shape, n_slots, self._model.dtype, self._anchor_positions)
 
-    def _make_prefix(self, delay_tokens: int) -> _Prefix:
-        """Run the left padding, which is the same for every session of one delay."""
-        config = self._model.config
-        silence = np.zeros((1, config.audio.window_samples), np.float32)
-        frame = log_mel(silence, config.audio)
-        mel = np.tile(frame, (N_PREFIX_TOKENS * config.frames_per_token, 1))
-        encoder_cache, decoder_cache = self._new_encoder_cache(1), self._new_decoder_cache(1)
-        row = np.zeros(1, np.int64)
-        step = encoder_cache.begin(row, len(mel) // CONV_STRIDE)
-        frames = self._model.encode(mx.array(mel[None]), encoder_cache, step, begin=True)
-        audio = self._model.adapt(frames)
-        encoder_cache.commit(step, audio)
-        step = decoder_cache.begin(row, N_PREFIX_TOKENS)
-        ids = mx.array([[BOS_ID] + [STREAMING_PAD_ID] * (N_PREFIX_TOKENS - 1)])
-        delays = mx.array(delay_rows([delay_tokens]))
-        logits = self._model.decode(audio, ids, delays, decoder_cache, step)
-        decoder_cache.commit(step, logits)
-        return _Prefix(encoder_cache.row(0), decoder_cache.row(0), mel[-N_TAIL_FRAMES:])
+
+def _greedy(logits: mx.array) -> mx.array:
+    """Return the likeliest ids [...] int32 of logits [..., vocabulary], NOT_FINITE where spoilt."""
+    # A sum is finite only where all terms are; the arg max of NaN would be some token.
+    is_finite = mx.isfinite(logits.sum(axis=-1))
+    return mx.where(is_finite, mx.argmax(logits, axis=-1).astype(mx.int32), NOT_FINITE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Prefix:
-    """The state after the constant left padding."""
-
-    encoder: RingRow
-    decoder: RingRow
-    tail: Floats  # [N_TAIL_FRAMES, n_mels]
+def _with_zeros(array: npt.NDArray[Any], n_new: int) -> npt.NDArray[Any]:
+    """Return `array` with `n_new` more rows of zeros."""
+    return np.concatenate([array, np.zeros((n_new, *array.shape[1:]), array.dtype)])
 
 
 def _to_numpy(array: mx.array) -> Floats:
