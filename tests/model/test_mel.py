@@ -38,7 +38,7 @@ def test_frames_equal_the_reference(name: str, n_samples: int) -> None:
     np.testing.assert_allclose(mine, theirs[8 * N_PREFIX_TOKENS :], atol=1e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, derandomize=True, max_examples=40)
 @given(
     cuts=st.lists(st.integers(0, 9000), max_size=12), greedy=st.lists(st.booleans(), max_size=13)
 )
@@ -58,7 +58,7 @@ def test_any_cutting_gives_the_same_bits(cuts: list[int], greedy: list[bool]) ->
     assert np.array_equal(np.concatenate(frames), whole.take(whole.n_ready))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, derandomize=True, max_examples=20)
 @given(first=st.integers(0, 63), n=st.integers(1, 64))
 def test_a_frame_does_not_depend_on_its_neighbours(first: int, n: int) -> None:
     windows = make_recording(3, 128 * 400).reshape(128, 400)

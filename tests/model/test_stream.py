@@ -68,7 +68,7 @@ def tick(batch: SlotBatch, sessions: list[Session], n: int) -> None:
         session.tokens += row[row != NO_TOKEN].tolist()
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, derandomize=True, max_examples=8)
 @given(
     sessions=st.lists(SESSIONS, min_size=1, max_size=6),
     n_slots=st.integers(1, 4),
@@ -96,7 +96,7 @@ def test_rows_that_join_stall_and_leave_get_their_own_tokens(
             free.append(session.slot)
 
 
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, derandomize=True, max_examples=6)
 @given(passes=st.lists(st.integers(1, 9), min_size=1, max_size=60))
 def test_any_cutting_into_passes_gives_the_same_tokens(passes: list[int]) -> None:
     session = Session(1, 31_999, 6, slot=0)
