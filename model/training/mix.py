@@ -33,8 +33,8 @@ KINDS = {
     "ocean_cut": 0.05,
     "commands": 0.16,
     "wake": 0.095,
-    "negative": 0.045,
-    "pause": 0.03,
+    "negative": 0.055,
+    "pause": 0.06,
 }
 NEGATIVE_CORPORA = {"ocean": 0.35, "lj": 0.25, "coffee": 0.2, "commands": 0.2}
 
@@ -244,14 +244,14 @@ class Mixer:
         return self._place(row, at, clip, Voice.draw(self.rng), (start, start + length))
 
     def _add_pause(self, row: Row, at: int) -> int:
-        if self.rng.random() < 0.5:
+        if self.rng.random() < 0.8:
             self._place(row, at, self._pick("noise"), Voice.draw(self.rng))
         return at + self._gap_samples(0.8, 3.0)
 
     def _noise(self, n: int) -> np.ndarray:
-        """Draw the room's noise under a whole row; one row in ten is digitally silent."""
+        """Draw the room's noise under a whole row; one row in five is digitally silent."""
         draw = self.rng.random()
-        if draw < 0.1:
+        if draw < 0.2:
             return np.zeros(n, np.float32)
         if draw < 0.7:
             return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-75, -36) / 20)
