@@ -117,7 +117,7 @@ def test_a_length_beyond_the_formats_limit(tmp_path: Path) -> None:
     assert error.got == f"{1 << 62} bytes"
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=100)
 @given(
     position=st.integers(0, 199), byte=st.integers(0, 255), n_kept=st.integers(0, 250) | st.none()
 )
