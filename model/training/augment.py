@@ -85,7 +85,7 @@ def neutral_bank() -> int:
 
 def equaliser(rng: Generator) -> np.ndarray:
     """Draw a smooth power gain [201]: a microphone, and for some a telephone's narrow band."""
-    knots = rng.normal(0, 3.5, 6)
+    knots = rng.normal(0, 2.5, 6)
     gain_db = np.interp(np.linspace(0, 5, N_BINS), np.arange(6), knots)
     hz = np.linspace(0, 8000, N_BINS)
     if rng.random() < 0.4:

@@ -32,7 +32,7 @@ LICENCES = {
 def _join(clips: list[Clip], audio: np.ndarray, seed: int) -> np.ndarray:
     """Join one speaker's clips with the gaps of somebody reading a number. float32 [N]."""
     rng = np.random.default_rng(seed)
-    pieces = [np.zeros(8000, np.float32)]
+    pieces: list[np.ndarray] = [np.zeros(8000, np.float32)]
     for clip in clips:
         samples = audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
         pieces += [samples, np.zeros(int(16000 * rng.uniform(0.08, 0.35)), np.float32)]

@@ -34,13 +34,13 @@ class Plan:
     n_steps: int
     n_rows: int = 4
     seed: int = 1
-    dropout: float = 0.05
+    dropout: float = 0.0
     peak: float = 1.0  # factor on the learning rates
     decay: float = 0.5  # part of the steps over which the rates fall to zero
     start_from: str | None = None  # name of the fit whose averaged weights it starts with
     shape: Shape = field(default_factory=Shape)
     late: tuple[float, ...] = LATE
-    open_weight: float = 3.0  # of [STREAMING_WORD] in the loss: see `loss_of`
+    open_weight: float = 2.0  # of [STREAMING_WORD] in the loss: see `loss_of`
 
 
 class Rows(IterableDataset[dict[str, Any]]):

@@ -24,19 +24,19 @@ RATE_HZ = 16000
 ROW_POSITIONS = 200  # 16 s of audio
 MAX_DELAY = 30
 LATE = (0.80, 0.13, 0.05, 0.02)  # how often a word's label comes 0, 1, 2 or 3 positions late
-# How often each kind of segment is drawn; negatives stay near 7 % of the audio.
+# How often each kind of segment is drawn.
 KINDS = {
-    "fsdd": 0.25,
-    "command_digits": 0.13,
-    "synthetic": 0.12,
-    "ocean": 0.12,
-    "ocean_cut": 0.05,
-    "commands": 0.16,
-    "wake": 0.095,
-    "negative": 0.055,
-    "pause": 0.06,
+    "fsdd": 0.19,
+    "command_digits": 0.11,
+    "synthetic": 0.08,
+    "ocean": 0.11,
+    "ocean_cut": 0.04,
+    "commands": 0.24,
+    "wake": 0.08,
+    "negative": 0.18,
+    "pause": 0.04,
 }
-NEGATIVE_CORPORA = {"ocean": 0.35, "lj": 0.25, "coffee": 0.2, "commands": 0.2}
+NEGATIVE_CORPORA = {"ocean": 0.35, "lj": 0.15, "coffee": 0.2, "commands": 0.3}
 
 
 class Mixer:
@@ -122,7 +122,7 @@ class Mixer:
             kind = str(self.rng.choice(kinds, p=weights / weights.sum()))
             segment: Callable[[Row, int], int] = getattr(self, f"_add_{kind}")
             at = segment(row, at) + self._gap_samples(0.05, 1.2)
-        if self.rng.random() < 0.35:
+        if self.rng.random() < 0.25:
             row.samples = room(self.rng, row.samples)
         return row
 
@@ -254,11 +254,11 @@ class Mixer:
         if draw < 0.2:
             return np.zeros(n, np.float32)
         if draw < 0.7:
-            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-75, -36) / 20)
+            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-75, -42) / 20)
         clip = self._pick("noise")
         x = self.audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
         x = np.tile(x, n // len(x) + 1)[:n]
-        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-65, -30) / 20)
+        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-65, -36) / 20)
 
 
 def _pools_of(clip: Clip) -> list[str]:

@@ -32,12 +32,12 @@ class Voice:
 
     @classmethod
     def draw(cls, rng: Generator) -> Voice:
-        """Draw a voice; one in five is made a child's: short vocal tract, high pitch."""
-        child = rng.random() < 0.2
+        """Draw a voice; one in eight is made a child's: short vocal tract, high pitch."""
+        child = rng.random() < 0.125
         factor = rng.uniform(1.12, 1.35) if child else float(np.exp(rng.normal(0, 0.09)))
         restore = 1 / factor if child else 1.0
         own = float(np.exp(rng.normal(0, 0.16))) if rng.random() < 0.45 else 1.0
-        warp = rng.normal(1, 0.07)
+        warp = rng.normal(1, 0.055)
         bank = int(np.argmin(np.abs(WARPS - warp))) if rng.random() < 0.75 else neutral_bank()
         level = 10 ** (rng.uniform(-34, -8) / 20)
         return cls(factor, restore * own, bank, level, equaliser(rng))
