@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import mlx.core as mx
 
 _INVERSE_SQRT_2 = 1 / math.sqrt(2)
+# Where the two ways cost the same: 9216 x 3072 in 4 bits with OpenBLAS took 0.2 s a row packed,
+# 1.8 s unpacked for up to 31 rows (two x86-64 cores, 2026-11-22).
+_PACKED_ROWS_ON_CPU = 8
 
 
 def gelu(x: mx.array) -> mx.array:
@@ -146,12 +149,13 @@ class Embedding:
 
 
 def _packed_product(x: mx.array, weight: mx.array, packing: Packing) -> mx.array:
-    return mx.quantized_matmul(
-        x,
-        weight,
-        packing.scales,
-        packing.biases,
-        transpose=True,
-        group_size=packing.group_size,
-        bits=packing.bits,
-    )
+    scales, biases, bits, size = packing.scales, packing.biases, packing.bits, packing.group_size
+    if _prefers_unpacked(x):
+        return x @ mx.dequantize(weight, scales, biases, size, bits).astype(x.dtype).T
+    return mx.quantized_matmul(x, weight, scales, biases, True, size, bits)
+
+
+def _prefers_unpacked(x: mx.array) -> bool:
+    """On the CPU packed products do not use BLAS: past a few rows, unpacking first is faster."""
+    n_rows = x.size // x.shape[-1]
+    return n_rows > _PACKED_ROWS_ON_CPU and mx.default_device().type == mx.DeviceType.cpu

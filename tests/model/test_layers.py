@@ -94,3 +94,12 @@ def test_half_split_turning_keeps_interleaved_scores() -> None:
 def test_turning_forth_and_back_gives_the_heads_again() -> None:
     rope, heads = Rope(8, 1e4), random(1, 1, 2, 8)
     assert_close(rope.by(-4096)(rope.at(np.array([[4096]]))(heads)), heads)
+
+
+@pytest.mark.parametrize("n_rows", [1, 8, 9, 40])
+@pytest.mark.parametrize("bits", [3, 4, 8])
+def test_a_packed_map_is_the_unpacked_one_for_few_rows_and_many(n_rows: int, bits: int) -> None:
+    words, packing = packed(random(96, 128), bits)
+    dense = mx.dequantize(words, packing.scales, packing.biases, 64, bits)
+    x = random(n_rows, 128)
+    assert_close(Linear(words, packing)(x), x @ dense.T)
