@@ -176,7 +176,10 @@ class Mixer:
         clips = self.pools[pool]
         return clips[int(self.rng.integers(len(clips)))]
 
-    def _margin(self, clip: Clip, most_s: float) -> tuple[float, float]:
+    def _margin(self, clip: Clip, most_s: float, whole: float) -> tuple[float, float] | None:
+        """Draw how much of a clip around its words is heard; by the chance ``whole``, all of it."""
+        if self.rng.random() < whole:
+            return None
         before, after = self.rng.uniform(0.02, most_s, 2)
         return clip.spans[0][1] - before, clip.spans[-1][2] + after
 
@@ -194,7 +197,10 @@ class Mixer:
         for _ in range(int(self.rng.integers(1, 7))):
             clips = self.by_word[str(self.rng.choice(DIGITS))]
             clip = clips[int(self.rng.integers(len(clips)))]
-            at = self._place(row, at, clip, voice, self._margin(clip, 0.08)) + self._between()
+            at = (
+                self._place(row, at, clip, voice, self._margin(clip, 0.15, whole=0.2))
+                + self._between()
+            )
         return at
 
     def _add_ocean_cut(self, row: Row, at: int) -> int:
@@ -232,7 +238,7 @@ class Mixer:
         voice = Voice.draw(self.rng)
         for _ in range(int(self.rng.integers(1, 4))):
             clip = self._pick(pool)
-            cut = self._margin(clip, 0.25)
+            cut = self._margin(clip, 0.35, whole=0.5)
             at = self._place(row, at, clip, voice, cut) + self._gap_samples(0.03, 0.8)
         return at
 
