@@ -39,7 +39,7 @@ FIRST = Plan(
     late=(1.0,),
     open_weight=1.0,
 )
-LEAVE_OUT = Plan("leaveout", ("train",), 2600, seed=2, peak=0.8, start_from="first")
+LEAVE_OUT = Plan("leaveout", ("train",), 3200, seed=2, peak=0.7, decay=0.65, start_from="first")
 FINAL = Plan("final", ("train", "held"), 1800, seed=3, peak=0.4, decay=0.8, start_from="leaveout")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from rich.progress import track
 
+from ..checkpoint.header import read_header
 from .hear import Listener
 from .prepare import load_packed
 from .sphinx import Sphinx
@@ -28,6 +30,7 @@ PUBLISHED_DELAY_MS = 480
 FALSE_ALARMS = ("out of domain", "noise and silence")
 BY_DELAY = ("joined digit strings", "natural digit strings", "commands", "wake words")
 BY_NOISE = ("joined digit strings", "commands")
+TEMPLATE = Path(__file__).parent / "card.md"
 GRAMMARS = {
     "joined digit strings": DIGITS,
     "natural digit strings": DIGITS,
@@ -84,7 +87,7 @@ def score(checkpoint: Path, packed: Path) -> Scores:
         for name, delay, snr in track(jobs, "scoring")
     ]
     sphinx = {name: court.compare(name) for name in track(GRAMMARS, "PocketSphinx")}
-    machine = f"{platform.machine()}, {platform.processor() or platform.system()}"
+    machine = f"{platform.system()} {platform.machine()}"
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine,
@@ -157,6 +160,20 @@ def plot(scores: Scores, path: Path) -> None:
 
 
 def write(scores: Scores, out: Path) -> None:
-    """Write scores.json and scores.png beside the checkpoint."""
+    """Write scores.json, scores.png and the card README.md beside the checkpoint in ``out``."""
     (out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
     plot(scores, out / "scores.png")
+    text = TEMPLATE.read_text(encoding="utf-8")
+    values = {
+        "size": f"{_n_parameters(out / 'consolidated.safetensors') / 1e6:.1f}",
+        "date": scores["date"],
+        "machine": scores["machine"],
+        "tables": tables(scores),
+    }
+    for key, value in values.items():
+        text = text.replace("{" + key + "}", value)
+    (out / "README.md").write_text(text, encoding="utf-8")
+
+
+def _n_parameters(file: Path) -> int:
+    return sum(math.prod(tensor.shape) for tensor in read_header(file).values())
