@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from tests.parity.signals import Samples, recording
 from tests.random_checkpoint import PARAMS, Params, Weights, make_params, random_weights
+from voxwire.server.media import Media
 
 FROZEN = Path(__file__).parent / "frozen"
+VOICES = Path(__file__).parents[1] / "data" / "voices"
 # Sums differ by the last bit between machines; another random stream differs by far more.
 FINGERPRINT_TOLERANCE = 1e-6
 
@@ -33,19 +35,52 @@ SHAPES: dict[str, Params] = PARAMS | {
 
 
 @dataclass(frozen=True, slots=True)
+class Synthetic:
+    """A recording made by NumPy."""
+
+    seconds: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Return a name fit for a file."""
+        return f"{self.seconds:g}s"
+
+    def samples(self) -> Samples:
+        """Make the recording, float32 mono at 16 kHz."""
+        return recording(self.seconds, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A bundled recording of a person."""
+
+    file: str  # in VOICES; PCM16 at 16 kHz, so that decoding rounds nothing
+
+    @property
+    def name(self) -> str:
+        """Return a name fit for a file."""
+        return Path(self.file).stem
+
+    def samples(self) -> Samples:
+        """Decode the recording, float32 mono at 16 kHz."""
+        with Media(VOICES / self.file) as media:
+            return np.concatenate(list(media.blocks()))
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One random checkpoint and one synthetic recording."""
+    """One random checkpoint and one recording."""
 
     shape: str  # a key of SHAPES
     weights_seed: int
-    seconds: float
-    audio_seed: int
+    audio: Synthetic | Voice
     delay_ms: int
 
     @property
     def name(self) -> str:
         """Return a name fit for a file."""
-        return f"{self.shape}-{self.seconds:g}s-{self.delay_ms}ms"
+        return f"{self.shape}-{self.audio.name}-{self.delay_ms}ms"
 
     @property
     def params(self) -> Params:
@@ -57,8 +92,8 @@ class Case:
         return random_weights(self.params, self.weights_seed)
 
     def samples(self) -> Samples:
-        """Make the recording, float32 mono at 16 kHz."""
-        return recording(self.seconds, self.audio_seed)
+        """Make or read the recording, float32 mono at 16 kHz."""
+        return self.audio.samples()
 
     def describe(self) -> dict[str, Any]:
         """Return what a manifest records of the inputs: enough to notice that they changed."""
@@ -70,13 +105,14 @@ class Case:
 
 # Each recording is longer than both windows of its shape; lengths are no multiple of 80 ms.
 FROZEN_CASES = (
-    Case("tiny", 11, 6.013, 21, 480),
-    Case("wide-heads", 12, 8.5, 22, 80),
-    Case("one-kv-head", 13, 9.99, 23, 960),
-    Case("all-heads", 14, 7.2, 24, 2400),
-    Case("all-heads", 14, 7.2, 24, 160),
-    Case("peers", 15, 14.029, 25, 480),
-    Case("odd-constants", 16, 5.3, 26, 240),
+    Case("tiny", 11, Synthetic(6.013, 21), 480),
+    Case("wide-heads", 12, Synthetic(8.5, 22), 80),
+    Case("one-kv-head", 13, Synthetic(9.99, 23), 960),
+    Case("all-heads", 14, Synthetic(7.2, 24), 2400),
+    Case("all-heads", 14, Synthetic(7.2, 24), 160),
+    Case("peers", 15, Synthetic(14.029, 25), 480),
+    Case("odd-constants", 16, Synthetic(5.3, 26), 240),
+    Case("wide-heads", 17, Voice("fsdd-jackson-70236.flac"), 480),
 )
 
 

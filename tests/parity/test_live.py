@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.other_layouts import HF_ADA_DIM, write_hf
-from tests.parity.cases import SHAPES, Case
+from tests.parity.cases import SHAPES, Case, Synthetic
 from tests.parity.compare import RELATIVE_TOLERANCE
 from tests.parity.conftest import Table
 from tests.parity.frozen_file import WHOLE, FrozenReference
@@ -43,13 +43,18 @@ def fresh_cases(seed: int) -> list[Case]:
         Case(
             shape=name,
             weights_seed=int(rng.integers(1 << 31)),
-            seconds=round(seconds + rng.uniform(0, 2), 4),
-            audio_seed=int(rng.integers(1 << 31)),
+            audio=Synthetic(round(seconds + rng.uniform(0, 2), 4), int(rng.integers(1 << 31))),
             delay_ms=int(rng.choice(DELAYS_MS)),
         )
         for name, seconds in lengths_s
         if SHAPES[name]["ada_rms_norm_t_cond_dim"] <= HF_ADA_DIM
     ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def seed_line(table: Table) -> None:
+    """Say in the table how to repeat the run."""
+    table.lines.append(f"PARITY_SEED={SEED}")
 
 
 @pytest.fixture(scope="module", params=fresh_cases(SEED), ids=lambda case: case.name)
@@ -72,7 +77,7 @@ def test_every_layout_agrees(
 ) -> None:
     case, wanted = judged
     model = load(WRITERS[layout](tmp_path, case.params, case.weights()))
-    chunks = evenly(1280) if layout == "mistral" else raggedly(case.audio_seed)
+    chunks = evenly(1280) if layout == "mistral" else raggedly(case.weights_seed)
     errors = measure(wanted, model, case.samples(), case.delay_ms, chunks)
     table.add(f"{case.name} {layout}", errors, wanted)
     assert max(errors.values()) < RELATIVE_TOLERANCE, f"PARITY_SEED={SEED}"
@@ -89,7 +94,7 @@ def without_windows(directory: Path) -> Voxtral:
 
 
 def test_windows_matter_and_without_them_both_still_agree(tmp_path: Path, table: Table) -> None:
-    case = Case("tiny", SEED % 1000, 15.0, SEED % 997, 480)
+    case = Case("tiny", SEED, Synthetic(15.0, SEED), 480)
     hf = write_hf(tmp_path / "hf", case.params, case.weights())
     mistral = write_mistral(tmp_path / "mistral", case.params, case.weights())
     windowless = judge(case, hf, windows=False)

@@ -11,12 +11,11 @@ import pytest
 
 import voxwire.model
 from tests.other_layouts import write_hf
+from tests.parity.cases import VOICES, Voice
 from tests.parity.compare import RELATIVE_TOLERANCE
 from tests.parity.conftest import Table
 from tests.parity.frozen_file import WHOLE, FrozenReference
 from tests.parity.ours import evenly, load, measure
-from tests.parity.signals import Samples
-from voxwire.server.media import Media
 
 pytest.importorskip("torch", reason="`make parity` has it")
 reference = pytest.importorskip("tests.parity.reference")
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using the model-agnostic default
 
 EMBEDDED = Path(voxwire.model.__file__).parent / "embedded"
 SOUNDS = {".wav", ".flac", ".mp3", ".ogg", ".opus"}
-VOICES = sorted(p for p in (Path(__file__).parents[1] / "data").rglob("*") if p.suffix in SOUNDS)
+RECORDINGS = sorted(path.name for path in VOICES.iterdir() if path.suffix in SOUNDS)
 DELAYS_MS = (480, 160, 960, 320)
 
 
@@ -39,16 +38,11 @@ def hugging_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_hf(tmp_path_factory.mktemp("hf"), params, weights)
 
 
-def samples_of(path: Path) -> Samples:
-    with Media(path) as media:
-        return np.concatenate(list(media.blocks()))
-
-
-@pytest.mark.parametrize("path", VOICES, ids=lambda path: path.name)
-def test_a_real_voice_gives_the_same(path: Path, hugging_face: Path, table: Table) -> None:
-    samples, delay_ms = samples_of(path), DELAYS_MS[VOICES.index(path) % len(DELAYS_MS)]
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_real_voice_gives_the_same(name: str, hugging_face: Path, table: Table) -> None:
+    samples, delay_ms = Voice(name).samples(), DELAYS_MS[RECORDINGS.index(name) % len(DELAYS_MS)]
     whole = reference.ReferenceModel(hugging_face).run(samples, delay_ms)
     wanted = FrozenReference.of(whole, WHOLE)
     errors = measure(wanted, load(EMBEDDED), samples, delay_ms, evenly(1280))
-    table.add(f"{path.name}-{delay_ms}ms embedded", errors, wanted)
+    table.add(f"{name}-{delay_ms}ms embedded", errors, wanted)
     assert max(errors.values()) < RELATIVE_TOLERANCE
