@@ -117,7 +117,7 @@ class Mixer:
         """Fill a row with segments drawn by KINDS; an unfinished last word gets no label."""
         row = Row(np.zeros(n_samples, np.float32))
         kinds, weights = list(KINDS), np.array(list(KINDS.values()))
-        at = int(self.rng.uniform(0, 0.8) * RATE_HZ)
+        at = 0 if self.rng.random() < 0.3 else int(self.rng.uniform(0, 0.8) * RATE_HZ)
         while at < n_samples:
             kind = str(self.rng.choice(kinds, p=weights / weights.sum()))
             segment: Callable[[Row, int], int] = getattr(self, f"_add_{kind}")
@@ -154,8 +154,9 @@ class Mixer:
         jitter = 10 ** (self.rng.normal(0, 2.0) / 20)
         fade = min(80, len(x) // 2)
         x = x * (voice.level * jitter / (np.sqrt(np.mean(x**2)) + 1e-5))
-        x[:fade] *= np.linspace(0, 1, fade)
-        x[-fade:] *= np.linspace(1, 0, fade)
+        if self.rng.random() < 0.6:  # else the hard edges of a clip that stands alone
+            x[:fade] *= np.linspace(0, 1, fade)
+            x[-fade:] *= np.linspace(1, 0, fade)
         end = min(at + len(x), len(row.samples))
         at = max(at, 0)
         if end <= at:
