@@ -29,14 +29,14 @@ LICENCES = {
 }
 
 
-def _join(clips: list[Clip], audio: np.ndarray, seed: int) -> np.ndarray:
+def _join(clips: list[Clip], audio: np.ndarray, seed: int, tail_s: float) -> np.ndarray:
     """Join one speaker's clips with the gaps of somebody reading a number. float32 [N]."""
     rng = np.random.default_rng(seed)
     pieces: list[np.ndarray] = [np.zeros(8000, np.float32)]
     for clip in clips:
         samples = audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
         pieces += [samples, np.zeros(int(16000 * rng.uniform(0.08, 0.35)), np.float32)]
-    return np.concatenate([*pieces, np.zeros(8000, np.float32)])
+    return np.concatenate([*pieces, np.zeros(int(16000 * tail_s), np.float32)])
 
 
 def _digits_of(clips: list[Clip], speaker: str, digits: str, take: int) -> list[Clip]:
@@ -48,7 +48,7 @@ def write_demo(clips: list[Clip], audio: np.ndarray, out: Path) -> None:
     """Write the demo: one speaker's ten digits, joined, and its transcript."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = _digits_of(clips, DEMO_SPEAKER, DEMO_DIGITS, 0)
-    soundfile.write(out / "digits.flac", _join(chosen, audio, 1), 16000)
+    soundfile.write(out / "digits.flac", _join(chosen, audio, 1, tail_s=1.2), 16000)
     (out / "digits.txt").write_text(" ".join(c.text for c in chosen) + "\n")
 
 
@@ -64,7 +64,7 @@ def write_voices(clips: list[Clip], audio: np.ndarray, out: Path) -> None:
     for speaker, digits in (("jackson", "70236"), ("george", "8150942")):
         own = _digits_of(clips, speaker, digits, 2)
         name = f"fsdd-{speaker}-{digits}.flac"
-        soundfile.write(out / name, _join(own, audio, 2), 16000)
+        soundfile.write(out / name, _join(own, audio, 2, tail_s=0.5), 16000)
         text = " ".join(c.text for c in own)
         rows.append((name, "fsdd", speaker, LICENCES["fsdd"], text))
     with (out / "transcripts.tsv").open("w", encoding="utf-8") as file:
