@@ -11,6 +11,8 @@ from .errors import DelayError
 
 BOS_ID = 1
 STREAMING_PAD_ID = 32
+NO_TOKEN = -1  # what a position of the prompt yields
+NOT_FINITE = -2  # what a position yields whose logits are NaN or infinite
 N_LEFT_PAD_TOKENS = 32  # silence before the audio, in every session
 N_BUFFER_TOKENS = 10  # silence after the audio, beyond what the delay calls for
 MS_PER_TOKEN = 80

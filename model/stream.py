@@ -18,6 +18,8 @@ from .cache import RingCache, RingStep
 from .conditioning import delay_rows
 from .config import CONV_STRIDE
 from .conv import N_TAIL_FRAMES
+from .delay import NO_TOKEN as NO_TOKEN
+from .delay import NOT_FINITE as NOT_FINITE
 from .delay import STREAMING_PAD_ID, check_delay, prompt_tokens
 from .mel import Floats
 from .prefix import Prefix, make_prefix
@@ -25,8 +27,6 @@ from .rope import Ints
 from .voxtral import Voxtral
 
 Tokens = npt.NDArray[np.int32]
-NO_TOKEN = -1  # what a position of the prompt yields
-NOT_FINITE = -2  # what a position yields whose logits are NaN or infinite
 
 
 @dataclass(slots=True)
@@ -149,6 +149,14 @@ class SlotBatch:
         if probe is not None:
             probe.logits = _to_numpy(mx.concatenate(logits, axis=1))
         return self._written(rows, np.array(mx.stack(sampled, axis=1)))
+
+    def advance_scored(self, slots: Sequence[int], mel: Floats) -> tuple[Tokens, Floats]:
+        """Advance as `advance` does; return the tokens' log-probabilities [B, n] float32 too."""
+        probe = Probe()
+        ids = self.advance(slots, mel, probe)
+        logits = probe.logits - probe.logits.max(axis=-1, keepdims=True)
+        scores: Floats = -np.log(np.exp(logits).sum(axis=-1))
+        return ids, scores
 
     def advance_guessing(self, slots: Sequence[int], mel: Floats) -> Tokens:
         """Advance as `advance` does, with fewer passes where the model has little to write.

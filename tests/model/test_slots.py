@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.model.models import alone, make_model, make_recording, mel_of
-from voxwire.model.stream import NO_TOKEN, NOT_FINITE, SlotBatch
+from voxwire.model.stream import NO_TOKEN, NOT_FINITE, Probe, SlotBatch
 
 N_SAMPLES = 16_000
 DELAY = 6
@@ -53,3 +53,17 @@ def test_a_slot_is_whole_again_after_a_spoilt_session() -> None:
     batch.reset(0, DELAY)
     ids = batch.advance([0], mel)[0]
     alone("tiny", 0, N_SAMPLES, DELAY).assert_same(ids[ids != NO_TOKEN].tolist())
+
+
+def test_scored_tokens_are_the_tokens_with_their_probabilities() -> None:
+    model, mel = make_model(), recorded(range(2))
+    scored, plain = SlotBatch(model, 2), SlotBatch(model, 2)
+    for slot in range(2):
+        scored.reset(slot, DELAY)
+        plain.reset(slot, DELAY)
+    probe = Probe()
+    ids, log_probs = scored.advance_scored([0, 1], mel)
+    assert np.array_equal(ids, plain.advance([0, 1], mel, probe))
+    chances = np.exp(probe.logits.astype(np.float64))
+    chances /= chances.sum(axis=-1, keepdims=True)
+    assert np.allclose(np.exp(log_probs), chances.max(axis=-1), atol=1e-5)

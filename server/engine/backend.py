@@ -1,0 +1,80 @@
+"""What the engine needs of a model, and how the real one is loaded in the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ...model.config import ModelConfig
+from ...model.mel import Floats
+from .messages import Ids
+
+MAX_GUESS = 8  # positions of guessed padding verified in one pass
+
+
+class Batch(Protocol):
+    """Rows of caches that advance together: `model.stream.SlotBatch`, or a test's own."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the caches."""
+
+    def widen(self, n_slots: int) -> None:
+        """Add empty slots, up to `n_slots` in all."""
+
+    def reset(self, slot: int, delay_tokens: int) -> None:
+        """Make a slot a new session."""
+
+    def advance(self, slots: Sequence[int], mel: Floats) -> Ids:
+        """Advance rows by n positions each; return ids [B, n], negative where there is none."""
+
+    def advance_guessing(self, slots: Sequence[int], mel: Floats) -> Ids:
+        """Advance as `advance` does, and faster where little is written."""
+
+    def advance_scored(self, slots: Sequence[int], mel: Floats) -> tuple[Ids, Floats]:
+        """Advance as `advance` does; return the log-probabilities of the tokens too."""
+
+    def settle(self) -> None:
+        """Wait for what was computed; raise where it cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A loaded model, in the thread that loaded it.
+
+    make_batch: from a number of slots. recover: called after a fault. release: the thread's last
+    act, when all batches are dropped.
+    """
+
+    config: ModelConfig
+    tokenizer_file: Path
+    make_batch: Callable[[int], Batch]
+    recover: Callable[[], None]
+    release: Callable[[], None]
+
+
+def load_backend(directory: Path) -> Backend:
+    """Load the checkpoint in `directory`. Raises CheckpointError.
+
+    MLX is imported here and not above, so that its thread is the one that calls this.
+    """
+    from ...model.checkpoint.load import load_checkpoint
+    from ...model.device import free_unused_memory, release_thread
+    from ...model.stream import SlotBatch
+    from ...model.voxtral import Voxtral
+
+    try:
+        checkpoint = load_checkpoint(directory)
+        model = Voxtral(checkpoint)
+    except Exception:
+        release_thread()
+        raise
+    return Backend(
+        config=model.config,
+        tokenizer_file=checkpoint.tokenizer_file,
+        make_batch=lambda n_slots: SlotBatch(model, n_slots, max_guess=MAX_GUESS),
+        recover=free_unused_memory,
+        release=release_thread,
+    )

@@ -1,0 +1,81 @@
+"""What a pass of the model costs, measured and kept current. Plain Python, one thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_WEIGHT = 0.1  # of a new measurement: a cost follows a change within some twenty passes
+_MAX_SURPRISE = 4.0  # times the known cost: beyond is the machine's hiccup, not the model's cost
+
+
+@dataclass(slots=True)
+class _Point:
+    """Running means over passes of similarly many rows."""
+
+    n_rows: float
+    seconds: float
+
+    def add(self, n_rows: int, seconds: float) -> None:
+        seconds = min(seconds, _MAX_SURPRISE * self.seconds)
+        self.n_rows += _WEIGHT * (n_rows - self.n_rows)
+        self.seconds += _WEIGHT * (seconds - self.seconds)
+
+
+class StepCosts:
+    """Seconds of a pass by how many rows it has and by how many positions each of them advances."""
+
+    def __init__(self) -> None:
+        self._points: dict[int, dict[int, _Point]] = {}  # by positions, then by bucket of rows
+
+    def observe(self, n_rows: int, n_positions: int, seconds: float) -> None:
+        """Take a measurement into account."""
+        points = self._points.setdefault(n_positions, {})
+        bucket = (n_rows - 1).bit_length()  # 1, 2, 3..4, 5..8, ...
+        if bucket in points:
+            points[bucket].add(n_rows, seconds)
+        else:
+            points[bucket] = _Point(n_rows, seconds)
+
+    def seconds(self, n_rows: int, n_positions: int = 1) -> float:
+        """Predict a pass; 0 before anything was measured.
+
+        A longer pass costs at most what as many shorter ones do, so that one bad measurement of
+        passes that are then avoided does not last.
+        """
+        return min(
+            (
+                _interpolate(list(points.values()), n_rows) * n_positions / known
+                for known, points in self._points.items()
+                if known <= n_positions
+            ),
+            default=0.0,
+        )
+
+    def max_rows(self, budget_s: float, limit: int) -> int:
+        """Return how many rows, `limit` at most, one position of each of which fits a budget."""
+        low, high = 0, limit
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.seconds(middle) <= budget_s:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+
+def _interpolate(points: list[_Point], n_rows: int) -> float:
+    """Read the cost of `n_rows` off the line through the points, made to rise with the rows.
+
+    Beyond the last point, cost grows in proportion to rows: more than it really does.
+    """
+    points = sorted(points, key=lambda point: point.n_rows)
+    before = points[0]
+    highest_s = before.seconds
+    for point in points[1:]:
+        highest_s = max(highest_s, before.seconds)
+        if n_rows <= point.n_rows:
+            share = max(0.0, (n_rows - before.n_rows) / (point.n_rows - before.n_rows))
+            return max(highest_s, before.seconds + share * (point.seconds - before.seconds))
+        before = point
+    highest_s = max(highest_s, before.seconds)
+    return highest_s * max(1.0, n_rows / before.n_rows)

@@ -1,0 +1,230 @@
+"""One turn after another of the engine: admit, collect, step, emit, retire.
+
+A fault of one row ends one session; a fault of a step ends the sessions in it, and more only where
+the caches are lost with it. Engine thread only.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model.delay import NO_TOKEN, NOT_FINITE
+from ...model.mel import Floats
+from ...protocol.errors import NotFiniteError, RowFaultError, SessionFailedError
+from .admission import Kind
+from .backend import Backend
+from .costs import StepCosts
+from .faults import FaultLimitError, fault_of
+from .leases import Leases
+from .messages import (
+    Audio,
+    Close,
+    Command,
+    Consumed,
+    Ended,
+    Event,
+    Flush,
+    Ids,
+    Load,
+    Open,
+    Seen,
+    Tokens,
+)
+from .plan import LIVE_BUDGET_S, Pass, Ready, is_behind, plan
+from .row import Row
+from .warmup import calibrate
+
+Inbox = queue.SimpleQueue[Command | None]  # None: stop
+
+_IDLE_S = 0.5  # between heartbeats while there is nothing to do
+_MAX_FAULTS = 3  # steps that fail one after another
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a pass gave one row; ids and log_probs: [n]."""
+
+    row: Row
+    ids: Ids
+    log_probs: Floats | None
+
+
+class Loop:
+    """All sessions of one loaded model.
+
+    inbox: what the sessions send. post: takes events. Measures the model at construction.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        max_sessions: int,
+        inbox: Inbox,
+        post: Callable[[list[Event]], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.is_stopping = False
+        self._max_sessions = max_sessions
+        self._inbox = inbox
+        self._post = post
+        self._clock = clock
+        self._costs = StepCosts()
+        self._events: list[Event] = []
+        self._reported: Load | None = None
+        self._n_turns = 0
+        self._turn_s = 0.0
+        self._n_faults = 0
+        self._is_idle = False
+        calibrate(backend, self._costs, max_sessions, clock)
+        self._leases = Leases(backend, max_sessions)
+
+    def turn(self) -> None:
+        """Do what there is to do, or wait a while for it. Raises FaultLimitError."""
+        self._n_turns += 1
+        self._admit()
+        started_s = self._clock()
+        passes = self._collect()
+        for each in passes:
+            self._emit(self._step(each))
+        self._retire()
+        self._turn_s = self._clock() - started_s
+        self._is_idle = not passes
+
+    def _admit(self) -> None:
+        """Take what the sessions sent; wait for it while there is nothing else to do."""
+        try:
+            command = self._inbox.get(block=self._is_idle, timeout=_IDLE_S)
+            while True:
+                self._obey(command)
+                command = self._inbox.get_nowait()
+        except queue.Empty:
+            return
+
+    def _obey(self, command: Command | None) -> None:
+        if command is None:
+            self.is_stopping = True
+        elif isinstance(command, Open):
+            self._open(command)
+        elif (row := self._leases.rows.get(command.lease)) is not None:
+            if isinstance(command, Audio | Flush):
+                row.push(command)
+            elif isinstance(command, Seen):
+                row.n_unread -= command.n_tokens
+            elif isinstance(command, Close):
+                self._end(row, None)
+
+    def _open(self, request: Open) -> None:
+        try:
+            self._leases.open(request)
+        except Exception as error:
+            log.exception("lease=%d open=failed", request.lease)
+            self._events.append(Ended(request.lease, fault_of(error)))
+
+    def _collect(self) -> list[Pass]:
+        """Cut the audio that came into positions; return the passes of this turn."""
+        for row in list(self._leases.rows.values()):
+            try:
+                n_samples = row.pull()
+            except Exception as error:
+                self._end(row, RowFaultError(f"audio could not be framed: {error}"))
+            else:
+                if n_samples:
+                    self._events.append(Consumed(row.lease, n_samples))
+        rows = self._leases.rows.values()
+        live = [row.n_ready for row in rows if row.kind is Kind.LIVE]
+        self._report_load(live)
+        self._send()
+        ready = [
+            Ready(row.lease, row.kind, row.n_ready, row.last_turn) for row in rows if row.n_ready
+        ]
+        return plan(ready, len(live), self._costs)
+
+    def _step(self, each: Pass) -> list[Result]:
+        """Advance the rows of a pass together; none where the step failed."""
+        rows = self._leases.take_rows(each.leases)
+        if not rows:
+            return []
+        try:
+            mel = np.stack([row.take(each.n_positions, self._n_turns) for row in rows])
+            started_s = self._clock()
+            results = self._advance(rows, mel, each.n_positions)
+            self._costs.observe(len(rows), each.n_positions, self._clock() - started_s)
+        except Exception as error:
+            self._fail(rows, error)
+            return []
+        self._n_faults = 0
+        return results
+
+    def _advance(self, rows: Sequence[Row], mel: Floats, n_positions: int) -> list[Result]:
+        batch, slots = self._leases.batch, [row.slot for row in rows]
+        if any(row.wants_log_probs for row in rows):
+            ids, scores = batch.advance_scored(slots, mel)
+            return [
+                Result(row, ids[at], scores[at] if row.wants_log_probs else None)
+                for at, row in enumerate(rows)
+            ]
+        ids = (batch.advance if n_positions == 1 else batch.advance_guessing)(slots, mel)
+        return [Result(row, ids[at], None) for at, row in enumerate(rows)]
+
+    def _fail(self, rows: Sequence[Row], error: Exception) -> None:
+        """End the sessions of a step that failed, and all others where the caches are lost."""
+        log.error("engine=step-failed rows=%d", len(rows), exc_info=error)
+        self._n_faults += 1
+        for row in rows:
+            self._end(row, fault_of(error))
+        if self._n_faults >= _MAX_FAULTS:
+            raise FaultLimitError(f"{_MAX_FAULTS} steps failed in a row") from error
+        if not self._leases.recover():
+            self._end_all(fault_of(error))
+            self._leases.renew()
+
+    def _emit(self, results: Sequence[Result]) -> None:
+        """Send each row's tokens, and end the rows whose numbers are spoilt."""
+        for result in results:
+            row, is_token = result.row, result.ids != NO_TOKEN
+            spoilt = np.flatnonzero(result.ids == NOT_FINITE)
+            if len(spoilt):
+                is_token[spoilt[0] :] = False
+            ids = result.ids[is_token]
+            if len(ids):
+                scores = None if result.log_probs is None else result.log_probs[is_token]
+                self._events.append(Tokens(row.lease, row.n_tokens, ids, scores))
+                row.wrote(len(ids))
+            if len(spoilt):
+                self._end(row, NotFiniteError("the model's numbers became NaN or infinite"))
+            else:
+                self._events += row.finished_flushes()
+        self._send()
+
+    def _retire(self) -> None:
+        """End the sessions that have written all they will."""
+        for row in [row for row in self._leases.rows.values() if row.is_done]:
+            self._end(row, None)
+        self._send()
+
+    def _end(self, row: Row, error: SessionFailedError | None) -> None:
+        self._leases.close(row)
+        self._events.append(Ended(row.lease, error))
+
+    def _end_all(self, error: SessionFailedError) -> None:
+        for row in list(self._leases.rows.values()):
+            self._end(row, error)
+
+    def _report_load(self, backlogs: Sequence[int]) -> None:
+        n_sustainable = self._costs.max_rows(LIVE_BUDGET_S, self._max_sessions)
+        load = Load(n_sustainable, is_behind(backlogs, self._turn_s))
+        if load != self._reported:
+            self._events.append(load)
+            self._reported = load
+
+    def _send(self) -> None:
+        if self._events:
+            self._post(self._events)
+            self._events = []
