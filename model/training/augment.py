@@ -88,7 +88,9 @@ def equaliser(rng: Generator) -> np.ndarray:
     knots = rng.normal(0, 2.5, 6)
     gain_db = np.interp(np.linspace(0, 5, N_BINS), np.arange(6), knots)
     hz = np.linspace(0, 8000, N_BINS)
-    if rng.random() < 0.4:
+    if rng.random() < 0.35:  # a muffled or a shrill microphone
+        gain_db += rng.uniform(-32, 8) * hz / 8000
+    if rng.random() < 0.35:
         edge = rng.uniform(3300, 4200) if rng.random() < 0.6 else rng.uniform(4500, 7500)
         gain_db -= np.clip((hz - edge) / 250, 0, 1) * rng.uniform(25, 70)
     if rng.random() < 0.3:
