@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from .admission import Kind
 from .backend import Backend, Batch
 from .messages import Open
 from .row import Row
@@ -23,6 +24,11 @@ class Leases:
         self._backend = backend
         self._max_sessions = max_sessions
         self.renew()
+
+    @property
+    def n_live(self) -> int:
+        """Live sessions that are open."""
+        return sum(row.kind is Kind.LIVE for row in self.rows.values())
 
     def renew(self) -> None:
         """Begin anew with empty caches; nobody may hold a lease."""

@@ -84,6 +84,10 @@ class Loop:
         self._is_idle = False
         calibrate(backend, self._costs, max_sessions, clock)
         self._leases = Leases(backend, max_sessions)
+        self._awake: dict[
+            int, Row
+        ] = {}  # rows that may have something to do; the rest cost nothing
+        self._report_load()
 
     def turn(self) -> None:
         """Do what there is to do, or wait a while for it. Raises FaultLimitError."""
@@ -94,8 +98,11 @@ class Loop:
         for each in passes:
             self._emit(self._step(each))
         self._retire()
-        self._turn_s = self._clock() - started_s
         self._is_idle = not passes
+        if passes:
+            self._turn_s = self._clock() - started_s
+            self._report_load()
+        self._send()
 
     def _admit(self) -> None:
         """Take what the sessions sent; wait for it while there is nothing else to do."""
@@ -113,6 +120,7 @@ class Loop:
         elif isinstance(command, Open):
             self._open(command)
         elif (row := self._leases.rows.get(command.lease)) is not None:
+            self._awake[row.lease] = row
             if isinstance(command, Audio | Flush):
                 row.push(command)
             elif isinstance(command, Seen):
@@ -129,22 +137,25 @@ class Loop:
 
     def _collect(self) -> list[Pass]:
         """Cut the audio that came into positions; return the passes of this turn."""
-        for row in list(self._leases.rows.values()):
-            try:
-                n_samples = row.pull()
-            except Exception as error:
-                self._end(row, RowFaultError(f"audio could not be framed: {error}"))
+        ready = []
+        for row in list(self._awake.values()):
+            self._pull(row)
+            if row.n_ready:
+                ready.append(Ready(row.lease, row.kind, row.n_ready, row.last_turn))
             else:
-                if n_samples:
-                    self._events.append(Consumed(row.lease, n_samples))
-        rows = self._leases.rows.values()
-        live = [row.n_ready for row in rows if row.kind is Kind.LIVE]
-        self._report_load(live)
+                self._awake.pop(row.lease, None)
         self._send()
-        ready = [
-            Ready(row.lease, row.kind, row.n_ready, row.last_turn) for row in rows if row.n_ready
-        ]
-        return plan(ready, len(live), self._costs)
+        return plan(ready, self._leases.n_live, self._costs)
+
+    def _pull(self, row: Row) -> None:
+        try:
+            n_samples = row.pull()
+        except Exception:
+            log.exception("lease=%d audio=failed", row.lease)
+            self._end(row, RowFaultError("the audio could not be framed"))
+        else:
+            if n_samples:
+                self._events.append(Consumed(row.lease, n_samples))
 
     def _step(self, each: Pass) -> list[Result]:
         """Advance the rows of a pass together; none where the step failed."""
@@ -186,7 +197,7 @@ class Loop:
             self._leases.renew()
 
     def _emit(self, results: Sequence[Result]) -> None:
-        """Send each row's tokens, and end the rows whose numbers are spoilt."""
+        """Send each row's tokens; end the rows whose numbers are spoilt."""
         for result in results:
             row, is_token = result.row, result.ids != NO_TOKEN
             spoilt = np.flatnonzero(result.ids == NOT_FINITE)
@@ -205,19 +216,20 @@ class Loop:
 
     def _retire(self) -> None:
         """End the sessions that have written all they will."""
-        for row in [row for row in self._leases.rows.values() if row.is_done]:
+        for row in [row for row in self._awake.values() if row.is_done]:
             self._end(row, None)
-        self._send()
 
     def _end(self, row: Row, error: SessionFailedError | None) -> None:
         self._leases.close(row)
+        self._awake.pop(row.lease, None)
         self._events.append(Ended(row.lease, error))
 
     def _end_all(self, error: SessionFailedError) -> None:
         for row in list(self._leases.rows.values()):
             self._end(row, error)
 
-    def _report_load(self, backlogs: Sequence[int]) -> None:
+    def _report_load(self) -> None:
+        backlogs = [row.n_ready for row in self._leases.rows.values() if row.kind is Kind.LIVE]
         n_sustainable = self._costs.max_rows(LIVE_BUDGET_S, self._max_sessions)
         load = Load(n_sustainable, is_behind(backlogs, self._turn_s))
         if load != self._reported:

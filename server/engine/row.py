@@ -13,6 +13,7 @@ from .plan import MAX_BLOCK
 # Positions cut ahead of the next pass. More stays in the queue, whose bound the client feels.
 _AHEAD = 2 * MAX_BLOCK
 MAX_UNREAD_TOKENS = 1024  # 82 s of text: a session whose reader is further behind waits for it
+_REPORTED_SAMPLES = 16_000  # a tenth of the queue: the client need not hear of every message
 
 
 class Row:
@@ -30,6 +31,7 @@ class Row:
         self._mel = MelStream(config, request.delay_tokens)
         self._queue: deque[Audio | Flush] = deque()
         self._n_taken = 0  # positions
+        self._n_freed = 0  # samples that left the queue and were not reported
         self._marks: deque[tuple[int, int]] = deque()  # of flushes: last position, padding
 
     @property
@@ -47,20 +49,22 @@ class Row:
         self._queue.append(item)
 
     def pull(self) -> int:
-        """Cut frames for the next passes; return how many samples left the queue.
+        """Cut frames for the next passes; return how many samples left the queue, now and then.
 
         Raises AudioError.
         """
-        n_samples = 0
         while self._queue and self._mel.n_ready < _AHEAD and not self.is_ending:
             item = self._queue.popleft()
             if isinstance(item, Audio):
-                n_samples += len(item.samples)
+                self._n_freed += len(item.samples)
                 self._mel.feed(item.samples)
             else:
                 padding = self._mel.flush()
                 self._marks.append((self._n_taken + self._mel.n_ready, padding))
                 self.is_ending = item.is_end
+        if self._n_freed < _REPORTED_SAMPLES:
+            return 0
+        n_samples, self._n_freed = self._n_freed, 0
         return n_samples
 
     def take(self, n_positions: int, turn: int) -> Floats:

@@ -17,7 +17,7 @@ from .messages import Audio, Close, Command, Consumed, Flush, Flushed, Samples, 
 # Audio that waits for the engine: enough to ride out a hiccup, or to keep an upload's blocks full;
 # beyond, `feed` waits, and the socket behind it is not read.
 MAX_QUEUED_SAMPLES = 160_000
-_PIECE_SAMPLES = 16_000
+_PIECE_SAMPLES = 16_000  # small beside the queue, or a piece might never find room
 _SEEN_TOKENS = 256  # the engine is told in such steps what was read
 
 
