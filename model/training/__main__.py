@@ -29,7 +29,7 @@ Needs espeak-ng and flite (Debian: apt-get install espeak-ng flite) and the trai
 Every step is seeded; run the command again after a stop and it goes on from the last save.
 """
 # A shallow decoder learns what words sound like from labels that are on time; a deeper one, grown
-# from it, learns when to write them. Trained at once, both take longer.
+# from it, learns when to write them.
 FIRST = Plan(
     "first",
     ("train",),
@@ -39,8 +39,8 @@ FIRST = Plan(
     late=(1.0,),
     open_weight=1.0,
 )
-LEAVE_OUT = Plan("leaveout", ("train",), 3200, seed=2, peak=0.7, decay=0.65, start_from="first")
-FINAL = Plan("final", ("train", "held"), 1800, seed=3, peak=0.4, decay=0.8, start_from="leaveout")
+LEAVE_OUT = Plan("leaveout", ("train",), 3500, seed=2, peak=0.7, decay=0.65, start_from="first")
+FINAL = Plan("final", ("train", "held"), 1300, seed=4, peak=0.4, decay=0.85, start_from="leaveout")
 
 
 def main() -> None:

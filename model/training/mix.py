@@ -33,7 +33,7 @@ KINDS = {
     "ocean_cut": 0.04,
     "commands": 0.24,
     "wake": 0.08,
-    "negative": 0.18,
+    "negative": 0.20,
     "pause": 0.04,
 }
 NEGATIVE_CORPORA = {"ocean": 0.35, "lj": 0.15, "coffee": 0.2, "commands": 0.3}

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
-from rich.progress import TimeRemainingColumn as Remaining
+from rich.progress import TaskProgressColumn
 
 from ...model.checkpoint.convert import Conversion, Target, convert
 from ...model.checkpoint.hub import resolve_model
+from .progress import Bars, errors
 
 Source = Annotated[
     str, typer.Argument(metavar="SRC", help="A folder, a hub id ORG/NAME, or an alias.")
@@ -82,9 +80,8 @@ def convert_command(
     """
     name = layout or ("mistral" if bits is None else "mlx")
     target = Target.named(name, bits, group_size, dtype)
-    console = Console(stderr=True)
     started = time.monotonic()
-    with Bars(console) as bars:
+    with Bars(errors(), TaskProgressColumn()) as bars:
         directory = resolve_model(source, bars.show)
         done = convert(directory, out, target, overwrite=overwrite, progress=bars.show)
     typer.echo(summary(done, time.monotonic() - started))
@@ -105,25 +102,3 @@ def summary(done: Conversion, elapsed_s: float) -> str:
             f" {checked.worst_steps:.2f} steps of a group"
         )
     return "\n".join(lines)
-
-
-class Bars:
-    """One progress bar for each thing that goes on, shown on a terminal only."""
-
-    def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Remaining())
-        self._bars = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def show(self, name: str, n_done: int, n_all: int) -> None:
-        """Show that `n_done` of `n_all` units of `name` are done."""
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(escape(name), total=n_all)
-        self._bars.update(self._tasks[name], completed=n_done)

@@ -18,6 +18,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import TaskProgressColumn
 from rich.table import Table
 
 from ...model import machine
@@ -26,7 +27,7 @@ from ...model.checkpoint.random import FULL_SIZE, write_random
 from ...model.config import ModelConfig
 from ...model.errors import ModelError
 from ...model.measure import Cost, measure, peak_memory_bytes
-from .convert import Bars
+from .progress import Bars, errors
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,7 +84,7 @@ def full_size_command(directory: Directory = None, keep: Keep = False) -> None:
     and one line of JSON at the end; exit status 1 where loading took memory
     for more than one copy of the weights.
     """
-    console = Console(stderr=True)
+    console = errors()
     with _folder(directory, keep) as folder:
         report = run(FULL_SIZE, folder, console)
     Console().print(_table(report))
@@ -109,7 +110,7 @@ def run(config: ModelConfig, folder: Path, console: Console) -> Report:
 
 def _write(name: str, config: ModelConfig, directory: Path) -> Work:
     started = time.monotonic()
-    with Bars(Console(stderr=True)) as bars:
+    with Bars(errors(), TaskProgressColumn()) as bars:
         write_random(directory, config, progress=bars.show)
     return Work(name, time.monotonic() - started, peak_memory_bytes())
 
@@ -117,7 +118,7 @@ def _write(name: str, config: ModelConfig, directory: Path) -> Work:
 def _convert(name: str, config: ModelConfig, directory: Path) -> Work:
     started = time.monotonic()
     target = Target.named("mlx", BITS, GROUP_SIZE, None)
-    with Bars(Console(stderr=True)) as bars:
+    with Bars(errors(), TaskProgressColumn()) as bars:
         convert(directory.with_name("bf16"), directory, target, progress=bars.show)
     return Work(name, time.monotonic() - started, peak_memory_bytes())
 

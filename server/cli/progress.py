@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -35,24 +38,34 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
+class Bars:
+    """One bar for each thing that goes on, shown on a terminal only, from the first on."""
+
+    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
+        shown = (TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn())
+        self._bars = Progress(*shown, console=console, disable=not console.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tasks:  # stopping bars that never started prints an empty line
+            self._bars.stop()
+
+    def show(self, name: str, n_done: int, n_all: int) -> None:
+        """Show that `n_done` of `n_all` units of `name` are done."""
+        if not self._tasks:
+            self._bars.start()
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(escape(name), total=n_all)
+        self._bars.update(self._tasks[name], completed=n_done)
+
+
 def load_with_progress(spec: str, console: Console) -> OpenModel:
     """Load the model that `spec` names, showing what has to be downloaded. Raises ModelError."""
-    columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    bars = Progress(TextColumn("{task.description}"), BarColumn(), *columns, console=console)
-    tasks: dict[str, TaskID] = {}
-
-    def show(name: str, n_done_bytes: int, n_all_bytes: int) -> None:
-        if not tasks:
-            bars.start()
-        if name not in tasks:
-            tasks[name] = bars.add_task(name, total=n_all_bytes)
-        bars.update(tasks[name], completed=n_done_bytes)
-
-    try:
-        return open_model(spec, show)
-    finally:
-        if tasks:  # stopping bars that never started prints an empty line
-            bars.stop()
+    with Bars(console, DownloadColumn(), TransferSpeedColumn()) as bars:
+        return open_model(spec, bars.show)
 
 
 @contextmanager
