@@ -1,0 +1,90 @@
+"""Rows are composed from every pool, always the same after a seed, with labels where words end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voxwire.model.training.clips import Clip
+from voxwire.model.training.labels import LEFT_PAD
+from voxwire.model.training.mix import KINDS, RATE_HZ, ROW_POSITIONS, Mixer
+from voxwire.model.training.vocabulary import DIGITS, STREAMING_WORD, WORDS, token_id
+from voxwire.model.training.voice import Row
+
+CLIP_SAMPLES = 8000
+
+
+def packed() -> tuple[list[Clip], np.ndarray]:
+    """Return a catalogue of tone bursts, one clip or more for every pool."""
+    clips: list[Clip] = []
+
+    def add(corpus: str, speaker: str, text: str, spoken: bool) -> None:
+        start = len(clips) * CLIP_SAMPLES
+        words = text.split() if spoken else []
+        width = 0.3 / max(1, len(words))
+        spans = [(w, 0.1 + i * width, 0.1 + (i + 1) * width) for i, w in enumerate(words)]
+        clips.append(Clip("", corpus, speaker, text, "train", start, CLIP_SAMPLES, spans))
+
+    for digit in DIGITS:
+        add("fsdd", "a", digit, True)
+        add("commands", "b", digit, True)
+    add("commands", "b", "yes", True)
+    add("wake", "c", "smart mirror", True)
+    add("flite:slt", "flite:slt", "one two", True)
+    add("ocean", "d", "three four", True)
+    for corpus in ("ocean", "lj", "coffee", "commands"):
+        add(corpus, "e", "something else", False)
+    add("noise", "rain", "", False)
+    t = np.arange(len(clips) * CLIP_SAMPLES)
+    return clips, (8000 * np.sin(0.2 * t)).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def mixer() -> Mixer:
+    return Mixer(*packed())
+
+
+def test_a_seed_gives_the_same_batch_for_ever(mixer: Mixer) -> None:
+    mixer.reseed(5)
+    first = mixer.batch(2)
+    mixer.batch(1)
+    mixer.reseed(5)
+    again = mixer.batch(2)
+    assert all(np.array_equal(first[key], again[key]) for key in first)
+
+
+def test_a_batch_has_one_mel_position_for_each_label(mixer: Mixer) -> None:
+    mixer.reseed(1)
+    batch = mixer.batch(2)
+    n = LEFT_PAD + ROW_POSITIONS + int(batch["delay"].max()) + 11
+    assert batch["mel"].shape == (2, 8 * n, 128)
+    assert batch["tokens"].shape == batch["targets"].shape == batch["words"].shape == (2, n)
+    assert np.isfinite(batch["mel"]).all()
+    assert np.all(batch["mel"][:, : 8 * LEFT_PAD - 8] == -0.625)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_segment_puts_its_words_where_its_sound_is(mixer: Mixer, kind: str) -> None:
+    mixer.reseed(2)
+    for _ in range(5):
+        row = Row(np.zeros(20 * RATE_HZ, np.float32))
+        end = getattr(mixer, f"_add_{kind}")(row, 1000)
+        assert end > 1000
+        for word, start_s, end_s in row.words:
+            assert word in WORDS
+            assert 0 <= start_s < end_s
+            sound = row.samples[int(start_s * RATE_HZ) : int(end_s * RATE_HZ)]
+            assert np.abs(sound).max() > 1e-4
+    assert bool(row.words) == (kind not in ("negative", "pause"))
+
+
+def test_targets_open_a_group_for_what_was_spoken(mixer: Mixer) -> None:
+    mixer.reseed(3)
+    batch = mixer.batch(1)
+    targets = batch["targets"][0]
+    words = set(targets[targets >= token_id(WORDS[0])])
+    assert words
+    assert (targets == STREAMING_WORD).sum() > 0
+    assert {WORDS[label - 1] for label in set(batch["words"][0]) - {0}} >= {
+        WORDS[int(token) - token_id(WORDS[0])] for token in words
+    }
