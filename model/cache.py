@@ -44,6 +44,11 @@ class RingShape:
         return self.window + self.block - 1
 
     @property
+    def n_slot_elements(self) -> int:
+        """Numbers kept for one slot whose rings are at full length, keys and values."""
+        return 2 * self.n_layers * self.n_kv_heads * self.places * self.head_dim
+
+    @property
     def anchor_positions(self) -> int:
         """Default distance between anchors: a key is turned again at most once in its life."""
         return max(2048, 1 << (2 * self.window - 1).bit_length())

@@ -6,6 +6,12 @@ import gc
 
 import mlx.core as mx
 
+from .machine import usable_memory_bytes
+
+# What the device calls its memory: Metal its share of the machine's, CUDA its own.
+_MEMORY_KEYS = ("max_recommended_working_set_size", "total_memory", "memory_size")
+_USABLE_SHARE = 0.8  # the rest is for what a step needs besides, and for others
+
 
 def release_thread() -> None:
     """Finish what this thread has started on the device, and give up its streams.
@@ -16,6 +22,15 @@ def release_thread() -> None:
     gc.collect()
     mx.synchronize()
     mx.clear_streams()
+
+
+def free_memory_bytes() -> int:
+    """Return how much more memory MLX may take on its device."""
+    total = usable_memory_bytes()
+    if mx.default_device().type == mx.DeviceType.gpu:
+        info = mx.device_info()
+        total = next((int(info[key]) for key in _MEMORY_KEYS if key in info), total)
+    return max(0, int(_USABLE_SHARE * total) - mx.get_active_memory())
 
 
 def free_unused_memory() -> None:

@@ -84,6 +84,12 @@ class SlotBatch:
         """Memory of the caches."""
         return self.encoder_cache.nbytes + self.decoder_cache.nbytes + self._tails.nbytes
 
+    @property
+    def full_slot_nbytes(self) -> int:
+        """Memory of one slot when its session has outlasted the windows."""
+        rings = (self.encoder_cache.shape, self.decoder_cache.shape)
+        return sum(ring.n_slot_elements for ring in rings) * self._model.dtype.size
+
     def reset(self, slot: int, delay_tokens: int) -> None:
         """Make a slot a new session, at the position that follows the constant left padding.
 

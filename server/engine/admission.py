@@ -28,36 +28,41 @@ class Limits:
     max_uploads: int = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the machine carries now.
+
+    n_sustainable: live sessions that keep pace. n_slots: sessions that memory suffices for.
+    """
+
+    n_slots: int
+    n_sustainable: int
+    is_behind: bool
+
+
 _MIN_RETRY_S, _DEFAULT_RETRY_S, _MAX_RETRY_S = 1.0, 5.0, 60.0
 _N_DEPARTURES = 8
 
 
 class Admission:
-    """Counts open sessions, and refuses one too many with a hint when to come back."""
+    """Counts open sessions, and refuses one too many with a hint when to come back.
+
+    load: as the engine last measured it; set by its owner.
+    """
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self._limits = limits
         self._clock = clock
         self._departures: deque[float] = deque(maxlen=_N_DEPARTURES)
         self.n_open = dict.fromkeys(Kind, 0)
-        # Both as the engine last measured them.
-        self._n_sustainable = limits.max_sessions
-        self._is_behind = False
-
-    def update(self, n_sustainable: int, is_behind: bool) -> None:
-        """Take what the engine measured: live sessions that keep pace, and whether those do.
-
-        One session is always let in, or else nothing would ever be measured again.
-        """
-        self._n_sustainable = max(1, n_sustainable)
-        self._is_behind = is_behind
+        self.load = Load(limits.max_sessions, limits.max_sessions, is_behind=False)
 
     @property
     def n_free(self) -> int:
         """Live sessions that would be admitted now."""
         n_live = self.n_open[Kind.LIVE]
-        by_count = self._limits.max_sessions - sum(self.n_open.values())
-        return 0 if self._is_behind else max(0, min(by_count, self._n_sustainable - n_live))
+        by_count = self._max_sessions - sum(self.n_open.values())
+        return 0 if self.load.is_behind else max(0, min(by_count, self._max_live - n_live))
 
     def admit(self, kind: Kind) -> None:
         """Count one more session. Raises CapacityError or OverloadedError, with a retry hint."""
@@ -71,16 +76,25 @@ class Admission:
         self.n_open[kind] -= 1
         self._departures.append(self._clock())
 
+    @property
+    def _max_sessions(self) -> int:
+        return min(self._limits.max_sessions, self.load.n_slots)
+
+    @property
+    def _max_live(self) -> int:
+        # One is always let in, or else nothing would ever be measured again.
+        return max(1, self.load.n_sustainable)
+
     def _refusal(self, kind: Kind) -> RefusedError | None:
-        limits = self._limits
-        if sum(self.n_open.values()) >= limits.max_sessions:
-            return CapacityError(f"all {limits.max_sessions} sessions are taken", self._retry_s())
-        if kind is Kind.UPLOAD and self.n_open[kind] >= limits.max_uploads:
-            return CapacityError(f"all {limits.max_uploads} uploads are taken", self._retry_s())
-        if self._is_behind:
+        if sum(self.n_open.values()) >= self._max_sessions:
+            return CapacityError(f"all {self._max_sessions} sessions are taken", self._retry_s())
+        max_uploads = self._limits.max_uploads
+        if kind is Kind.UPLOAD and self.n_open[kind] >= max_uploads:
+            return CapacityError(f"all {max_uploads} uploads are taken", self._retry_s())
+        if self.load.is_behind:
             return OverloadedError("the sessions that are open are behind", _MIN_RETRY_S)
-        if kind is Kind.LIVE and self.n_open[kind] >= self._n_sustainable:
-            message = f"this machine carries {self._n_sustainable} live sessions"
+        if kind is Kind.LIVE and self.n_open[kind] >= self._max_live:
+            message = f"this machine carries {self._max_live} live sessions"
             return OverloadedError(message, self._retry_s())
         return None
 

@@ -44,13 +44,14 @@ class Batch(Protocol):
 class Backend:
     """A loaded model, in the thread that loaded it.
 
-    make_batch: from a number of slots. recover: called after a fault. release: the thread's last
-    act, when all batches are dropped.
+    make_batch: from a number of slots. max_slots: that memory suffices for. recover: called after a
+    fault. release: the thread's last act, when all batches are dropped.
     """
 
     config: ModelConfig
     tokenizer_file: Path
     make_batch: Callable[[int], Batch]
+    max_slots: int
     recover: Callable[[], None]
     release: Callable[[], None]
 
@@ -61,7 +62,7 @@ def load_backend(directory: Path) -> Backend:
     MLX is imported here and not above, so that its thread is the one that calls this.
     """
     from ...model.checkpoint.load import load_checkpoint
-    from ...model.device import free_unused_memory, release_thread
+    from ...model.device import free_memory_bytes, free_unused_memory, release_thread
     from ...model.stream import SlotBatch
     from ...model.voxtral import Voxtral
 
@@ -71,10 +72,12 @@ def load_backend(directory: Path) -> Backend:
     except Exception:
         release_thread()
         raise
+    slot_nbytes = SlotBatch(model, 1, max_guess=MAX_GUESS).full_slot_nbytes
     return Backend(
         config=model.config,
         tokenizer_file=checkpoint.tokenizer_file,
         make_batch=lambda n_slots: SlotBatch(model, n_slots, max_guess=MAX_GUESS),
+        max_slots=max(1, free_memory_bytes() // slot_nbytes),
         recover=free_unused_memory,
         release=release_thread,
     )

@@ -17,9 +17,9 @@ from ...model.config import ModelConfig
 from ...model.delay import delay_tokens_from_ms
 from ...model.errors import DelayError
 from ...protocol.errors import EngineDeadError, InvalidRequestError, NotReadyError, ShutdownError
-from .admission import Admission, Kind, Limits
+from .admission import Admission, Kind, Limits, Load
 from .backend import Backend
-from .messages import Ended, Event, Load, Open, Stopped
+from .messages import Ended, Event, Open, Stopped
 from .session import EngineSession
 from .worker import Worker
 
@@ -166,7 +166,7 @@ class Engine:
     def _deliver(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Load):
-                self._admission.update(event.n_sustainable, event.is_behind)
+                self._admission.load = event
             elif isinstance(event, Stopped):
                 self._bury()
             elif isinstance(event, Ended):

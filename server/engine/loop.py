@@ -16,7 +16,7 @@ import numpy as np
 from ...model.delay import NO_TOKEN, NOT_FINITE
 from ...model.mel import Floats
 from ...protocol.errors import NotFiniteError, RowFaultError, SessionFailedError
-from .admission import Kind
+from .admission import Kind, Load
 from .backend import Backend
 from .costs import StepCosts
 from .faults import FaultLimitError, fault_of
@@ -30,7 +30,6 @@ from .messages import (
     Event,
     Flush,
     Ids,
-    Load,
     Open,
     Seen,
     Tokens,
@@ -71,19 +70,19 @@ class Loop:
         clock: Callable[[], float],
     ) -> None:
         self.is_stopping = False
-        self._max_sessions = max_sessions
+        self._max_sessions = min(max_sessions, backend.max_slots)
         self._inbox = inbox
         self._post = post
         self._clock = clock
         self._costs = StepCosts()
         self._events: list[Event] = []
-        self._reported: Load | None = None
+        self._reported = Load(0, 0, is_behind=False)
         self._n_turns = 0
         self._turn_s = 0.0
         self._n_faults = 0
         self._is_idle = False
-        calibrate(backend, self._costs, max_sessions, clock)
-        self._leases = Leases(backend, max_sessions)
+        calibrate(backend, self._costs, self._max_sessions, clock)
+        self._leases = Leases(backend, self._max_sessions)
         self._awake: dict[
             int, Row
         ] = {}  # rows that may have something to do; the rest cost nothing
@@ -101,6 +100,7 @@ class Loop:
         self._is_idle = not passes
         if passes:
             self._turn_s = self._clock() - started_s
+        if passes or self._reported.is_behind:
             self._report_load()
         self._send()
 
@@ -231,7 +231,7 @@ class Loop:
     def _report_load(self) -> None:
         backlogs = [row.n_ready for row in self._leases.rows.values() if row.kind is Kind.LIVE]
         n_sustainable = self._costs.max_rows(LIVE_BUDGET_S, self._max_sessions)
-        load = Load(n_sustainable, is_behind(backlogs, self._turn_s))
+        load = Load(self._max_sessions, n_sustainable, is_behind(backlogs, self._turn_s))
         if load != self._reported:
             self._events.append(load)
             self._reported = load

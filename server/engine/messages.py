@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...protocol.errors import VoxwireError
-from .admission import Kind
+from .admission import Kind, Load
 
 Samples = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
@@ -94,14 +94,6 @@ class Ended:
 
     lease: int
     error: VoxwireError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What the machine carries now. n_sustainable: live sessions that keep pace."""
-
-    n_sustainable: int
-    is_behind: bool
 
 
 @dataclass(frozen=True, slots=True)

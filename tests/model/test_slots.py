@@ -67,3 +67,12 @@ def test_scored_tokens_are_the_tokens_with_their_probabilities() -> None:
     chances = np.exp(probe.logits.astype(np.float64))
     chances /= chances.sum(axis=-1, keepdims=True)
     assert np.allclose(np.exp(log_probs), chances.max(axis=-1), atol=1e-5)
+
+
+def test_a_full_slot_is_what_a_slot_becomes() -> None:
+    batch, mel = SlotBatch(make_model(), 3), recorded(range(1))
+    foreseen = batch.full_slot_nbytes
+    for _ in range(2):
+        batch.reset(0, DELAY)
+        batch.advance([0], np.tile(mel, (1, 10, 1)))
+    assert foreseen <= batch.nbytes // 3 <= foreseen * 1.2  # the tails are not counted

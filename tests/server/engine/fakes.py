@@ -93,9 +93,12 @@ class FakeModel:
     passes: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
     threads: set[threading.Thread] = field(default_factory=set)
     n_released: int = 0
+    max_slots: int = 100
 
     def load(self) -> Backend:
-        return Backend(CONFIG, Path("tekken.json"), self._make, self._note, self._release)
+        return Backend(
+            CONFIG, Path("tekken.json"), self._make, self.max_slots, self._note, self._release
+        )
 
     def _make(self, n_slots: int) -> FakeBatch:
         self._note()

@@ -20,6 +20,7 @@ from voxwire.protocol.errors import (
     CapacityError,
     InvalidRequestError,
     NotReadyError,
+    OverloadedError,
     SessionClosedError,
     ShutdownError,
 )
@@ -53,6 +54,10 @@ def run(
 
     asyncio.run(main())
     return model
+
+
+def has_room(engine: Engine) -> bool:
+    return engine.n_free > 0
 
 
 @settings(deadline=None, max_examples=12, derandomize=True)
@@ -183,6 +188,43 @@ def test_slots_are_doubled_up_to_the_limit_and_used_again() -> None:
             assert len(rest) - 1 == len(fake_tokens(noise(0, 30_000), 6)) - 1
             assert isinstance(rest[-1], Flushed)
         assert model.batches[-1].n_slots == LIMITS.max_sessions
+
+    model = FakeModel()
+    run(speak, model)
+
+
+def test_memory_for_two_slots_carries_two_sessions() -> None:
+    async def speak(engine: Engine) -> None:
+        assert engine.n_free == 2
+        sessions = [engine.open(), engine.open()]
+        with pytest.raises(CapacityError):
+            engine.open()
+        for session in sessions:
+            assert await transcribe(session, noise(1, 5000)) == fake_tokens(noise(1, 5000), 6)
+
+    model = run(speak, FakeModel(max_slots=2))
+    assert max(batch.n_slots for batch in model.batches) == 2
+
+
+def test_a_late_engine_lets_nobody_in_until_those_who_waited_have_gone() -> None:
+    def slow(slots: Sequence[int], mel: Floats) -> None:
+        time.sleep(0.1 * mel.shape[1] / 8)
+
+    async def speak(engine: Engine) -> None:
+        sessions = [engine.open() for _ in range(3)]
+        model.before_pass = slow
+        for session in sessions:
+            await session.feed(noise(0, 100_000))
+        while has_room(engine):
+            await asyncio.sleep(0.01)
+        with pytest.raises(OverloadedError) as refusal:
+            engine.open()
+        assert refusal.value.retry_after_s
+        for session in sessions:
+            session.close()
+        while not has_room(engine):
+            await asyncio.sleep(0.01)
+        engine.open().close()
 
     model = FakeModel()
     run(speak, model)

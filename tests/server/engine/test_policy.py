@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxwire.protocol.errors import CapacityError, OverloadedError
-from voxwire.server.engine.admission import Admission, Kind, Limits
+from voxwire.server.engine.admission import Admission, Kind, Limits, Load
 from voxwire.server.engine.costs import StepCosts
 from voxwire.server.engine.plan import LIVE_BUDGET_S, MAX_BLOCK, Pass, Ready, is_behind, plan
 from voxwire.server.engine.slots import SlotPool
@@ -174,7 +174,7 @@ def test_sessions_are_refused_where_they_would_push_others_past_real_time() -> N
     n_sustainable = costs.max_rows(LIVE_BUDGET_S, 128)
     assert costs.seconds(n_sustainable) <= LIVE_BUDGET_S < costs.seconds(n_sustainable + 1)
     admission = Admission(Limits(max_sessions=128), Clock())
-    admission.update(n_sustainable, is_behind=False)
+    admission.load = Load(128, n_sustainable, is_behind=False)
     for _ in range(n_sustainable):
         admission.admit(LIVE)
     assert admission.n_free == 0
@@ -188,17 +188,17 @@ def test_sessions_are_refused_where_they_would_push_others_past_real_time() -> N
 
 def test_nobody_new_comes_while_those_inside_are_behind() -> None:
     admission = Admission(Limits(), Clock())
-    admission.update(100, is_behind=True)
+    admission.load = Load(128, 100, is_behind=True)
     for kind in Kind:
         with pytest.raises(OverloadedError):
             admission.admit(kind)
-    admission.update(100, is_behind=False)
+    admission.load = Load(128, 100, is_behind=False)
     admission.admit(LIVE)
 
 
 def test_a_machine_thought_too_slow_is_given_one_session_to_show() -> None:
     admission = Admission(Limits(), Clock())
-    admission.update(0, is_behind=False)
+    admission.load = Load(128, 0, is_behind=False)
     admission.admit(LIVE)
     with pytest.raises(OverloadedError):
         admission.admit(LIVE)
@@ -213,6 +213,17 @@ def test_limits_hold_and_uploads_have_their_own() -> None:
     admission.admit(LIVE)
     with pytest.raises(CapacityError):
         admission.admit(LIVE)
+
+
+def test_memory_limits_what_the_operator_allows() -> None:
+    admission = Admission(Limits(max_sessions=100), Clock())
+    admission.load = Load(2, 100, is_behind=False)
+    assert admission.n_free == 2
+    admission.admit(LIVE)
+    admission.admit(UPLOAD)
+    for kind in Kind:
+        with pytest.raises(CapacityError, match="all 2"):
+            admission.admit(kind)
 
 
 def test_the_retry_hint_follows_how_often_somebody_leaves() -> None:
