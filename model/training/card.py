@@ -104,22 +104,22 @@ def _find(scores: Scores, name: str, delay_ms: int, snr_db: int | None) -> Score
     return None
 
 
-def _percent(row: Scores | None) -> str:
-    return "" if row is None else f"{100 * row['wer_by_speaker']:.1f} %"
+def _percent(row: Scores | None, rate: str = "wer") -> str:
+    return "" if row is None else f"{100 * row[rate]:.1f} %"
 
 
 def tables(scores: Scores) -> str:
     """Return the card's tables as Markdown."""
     lines = [
-        "| set | clips' words | speakers | word errors | PocketSphinx |",
-        "|---|---|---|---|---|",
+        "| set | words | speakers | word errors | averaged over speakers | PocketSphinx |",
+        "|---|---|---|---|---|---|",
     ]
     for row in scores["rows"]:
         if row["delay_ms"] == PUBLISHED_DELAY_MS and row["snr_db"] is None and row["words"]:
-            other = _percent(scores["pocketsphinx"].get(row["set"]))
-            lines.append(
-                f"| {row['set']} | {row['words']} | {row['speakers']} | {_percent(row)} | {other} |"
-            )
+            rates = [_percent(row), _percent(row, "wer_by_speaker")]
+            rates.append(_percent(scores["pocketsphinx"].get(row["set"])))
+            cells = [row["set"], str(row["words"]), str(row["speakers"]), *rates]
+            lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "| out of the domain | minutes | false words | a minute |", "|---|---|---|---|"]
     for name in FALSE_ALARMS:
         row = _find(scores, name, PUBLISHED_DELAY_MS, None)
@@ -143,11 +143,11 @@ def plot(scores: Scores, path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     for name in BY_DELAY:
         rows = [_find(scores, name, delay, None) for delay in DELAYS_MS]
-        values = [100 * row["wer_by_speaker"] for row in rows if row is not None]
+        values = [100 * row["wer"] for row in rows if row is not None]
         left.plot(DELAYS_MS, values, marker="o", label=name)
     for name in BY_NOISE:
         rows = [_find(scores, name, PUBLISHED_DELAY_MS, snr) for snr in SNRS_DB]
-        values = [100 * row["wer_by_speaker"] for row in rows if row is not None]
+        values = [100 * row["wer"] for row in rows if row is not None]
         right.plot(SNRS_DB, values, marker="o", label=name)
     left.set(xlabel="delay, ms", ylabel="word errors, %", title="by delay")
     right.set(xlabel="signal to noise, dB", title=f"in noise, {PUBLISHED_DELAY_MS} ms delay")

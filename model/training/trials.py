@@ -15,7 +15,6 @@ from .vocabulary import DIGITS
 
 RATE_HZ = 16000
 STRINGS_A_SPEAKER = 40
-ADULT_YEARS = 16
 FALSE_ALARM_MINUTES = 10
 _OUT_OF_DOMAIN = ("ocean", "lj", "coffee", "commands")
 
@@ -43,8 +42,6 @@ class Judge:
         return {
             "joined digit strings": self._joined_strings(held),
             "natural digit strings": self._natural_strings(held),
-            "natural, adults": self._natural_strings([c for c in held if c.age >= ADULT_YEARS]),
-            "natural, children": self._natural_strings([c for c in held if c.age < ADULT_YEARS]),
             "single digits": self._singles(
                 [c for c in held if c.corpus == "commands" and c.text in DIGITS]
             ),
