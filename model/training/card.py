@@ -140,23 +140,25 @@ def tables(scores: Scores) -> str:
 
 def plot(scores: Scores, path: Path) -> None:
     """Draw word errors over delay and over noise, side by side, into a PNG."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    for name in BY_DELAY:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
+    for place, name in enumerate(BY_DELAY):
         rows = [_find(scores, name, delay, None) for delay in DELAYS_MS]
-        values = [100 * row["wer"] for row in rows if row is not None]
-        left.plot(DELAYS_MS, values, marker="o", label=name)
+        left.plot(DELAYS_MS, _rates(rows), marker="o", color=f"C{place}", label=name)
     for name in BY_NOISE:
         rows = [_find(scores, name, PUBLISHED_DELAY_MS, snr) for snr in SNRS_DB]
-        values = [100 * row["wer"] for row in rows if row is not None]
-        right.plot(SNRS_DB, values, marker="o", label=name)
-    left.set(xlabel="delay, ms", ylabel="word errors, %", title="by delay")
-    right.set(xlabel="signal to noise, dB", title=f"in noise, {PUBLISHED_DELAY_MS} ms delay")
+        right.plot(SNRS_DB, _rates(rows), marker="o", color=f"C{BY_DELAY.index(name)}")
+    left.set(xlabel="delay, ms", ylabel="word errors, %", title="by delay", xticks=DELAYS_MS)
+    title = f"in noise, {PUBLISHED_DELAY_MS} ms delay"
+    right.set(xlabel="signal to noise, dB", title=title, xticks=SNRS_DB, ylim=(0, None))
     right.invert_xaxis()
     for axes in (left, right):
-        axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=len(BY_DELAY))
     figure.savefig(path, dpi=110)
+
+
+def _rates(rows: list[Scores | None]) -> list[float]:
+    return [100 * row["wer"] for row in rows if row is not None]
 
 
 def write(scores: Scores, out: Path) -> None:
