@@ -80,7 +80,6 @@ class MelStream:
         self._audio = config.audio
         self._delay_tokens = delay_tokens
         self._token_samples = config.samples_per_token
-        self._token_frames = config.frames_per_token
         half_window = self._audio.window_samples // 2
         self._look_ahead = max(0, half_window - self._audio.hop_samples)
         # What one more position needs beyond its own samples: the rest of its last window.

@@ -10,7 +10,8 @@ from .mel import Floats, MelStream
 from .stream import NO_TOKEN, SlotBatch
 from .voxtral import Voxtral
 
-BLOCK_TOKENS = 16  # audio positions encoded in one pass
+# Audio positions encoded in one pass: it costs little more for 16 than for one.
+BLOCK_TOKENS = 16
 _FEED_SAMPLES = 1 << 16
 
 
@@ -45,12 +46,13 @@ def token_blocks(
     for chunk in chunks:
         stream.feed(chunk)
         while stream.n_ready >= BLOCK_TOKENS:
-            yield _advance(batch, stream, BLOCK_TOKENS)
+            yield advance(batch, stream, BLOCK_TOKENS)
     stream.flush()
     while stream.n_ready:
-        yield _advance(batch, stream, min(BLOCK_TOKENS, stream.n_ready))
+        yield advance(batch, stream, min(BLOCK_TOKENS, stream.n_ready))
 
 
-def _advance(batch: SlotBatch, stream: MelStream, n: int) -> list[int]:
+def advance(batch: SlotBatch, stream: MelStream, n: int) -> list[int]:
+    """Advance slot 0 by `n` positions that the stream has ready; return the tokens sampled."""
     tokens = batch.advance([0], stream.take(n)[None])[0]
     return [int(token) for token in tokens[np.flatnonzero(tokens != NO_TOKEN)]]

@@ -8,22 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ..model.checkpoint.download import Progress
 from ..model.checkpoint.hub import resolve_model
 from ..model.checkpoint.load import load_checkpoint
 from ..model.delay import MS_PER_TOKEN
 from ..model.mel import Floats, MelStream
-from ..model.stream import NO_TOKEN, SlotBatch
+from ..model.offline import BLOCK_TOKENS, advance
+from ..model.stream import SlotBatch
 from ..model.tekken import Tekken
 from ..model.text import Delta, TextAssembler
 from ..model.voxtral import Voxtral
 from ..protocol.transcript import Transcript, Word, segments_of
 from .media import SAMPLE_RATE_HZ
-
-# Positions encoded in one pass when more are ready: an encoder pass costs little more for 16.
-MAX_BLOCK_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +71,8 @@ class LiveTranscriber:
     def _drain(self) -> list[Delta]:
         deltas: list[Delta] = []
         while n_ready := self._mel.n_ready:
-            mel = self._mel.take(min(n_ready, MAX_BLOCK_TOKENS))
-            tokens = self._batch.advance([0], mel[None])[0]
-            sampled = tokens[np.flatnonzero(tokens != NO_TOKEN)]
-            deltas += [self._text.push(int(token)) for token in sampled]
+            tokens = advance(self._batch, self._mel, min(n_ready, BLOCK_TOKENS))
+            deltas += [self._text.push(token) for token in tokens]
         return deltas
 
 

@@ -14,14 +14,15 @@ from rich.console import Console
 
 from ...model.delay import delay_tokens_from_ms
 from ...model.errors import AudioError
+from ...model.offline import BLOCK_TOKENS
 from ...protocol.formats import OutputFormat, render
 from ...protocol.transcript import Transcript
-from ..live import MAX_BLOCK_TOKENS, Collector, LiveTranscriber, OpenModel
+from ..live import Collector, LiveTranscriber, OpenModel
 from ..media import SAMPLE_RATE_HZ, Media, MediaError
 from .progress import audio_bar, complain, errors, load_with_progress, printable
 
 STDIN = "-"
-BLOCK_SAMPLES = MAX_BLOCK_TOKENS * 1280  # whole encoder passes
+BLOCK_SAMPLES = BLOCK_TOKENS * 1280  # whole encoder passes
 
 Files = Annotated[
     list[str], typer.Argument(help="Recordings, or - for standard input.", show_default=False)
