@@ -37,7 +37,6 @@ class Clip:
     start: int = 0  # first sample in the packed audio
     n_samples: int = 0
     spans: list[Span] = field(default_factory=list)
-    age: int = 0
 
     @property
     def has_domain_words(self) -> bool:
@@ -97,9 +96,7 @@ def _speechocean(folder: Path) -> Iterator[Clip]:
     for row in _tsv(folder / "transcripts.tsv"):
         path = folder / row["speaker"] / f"{row['id']}.opus"
         split = split_of(row["speaker"])
-        yield Clip(
-            str(path), "ocean", row["speaker"], row["text"].lower(), split, age=int(row["age"])
-        )
+        yield Clip(str(path), "ocean", row["speaker"], row["text"].lower(), split)
 
 
 def _lj_speech(folder: Path) -> Iterator[Clip]:

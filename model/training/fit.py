@@ -111,7 +111,6 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
         if step % SAVE_EVERY == 0:
             saved = {"net": net.state_dict(), "averaged": averaged, "step": step}
             _save({**saved, "optims": [o.state_dict() for o in optims]}, state_file)
-            _save(averaged, out / f"{plan.name}.latest.pt")
     _save(averaged, done)
     return done
 

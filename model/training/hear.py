@@ -11,10 +11,9 @@ from ..checkpoint.load import load_checkpoint
 from ..mel import MelStream
 from ..stream import SlotBatch
 from ..voxtral import Voxtral
-from .vocabulary import N_BYTES, N_SPECIAL, WORDS
+from .vocabulary import FIRST_WORD_ID, WORDS
 
 ROWS = 32
-FIRST_WORD = N_SPECIAL + N_BYTES
 
 
 class Listener:
@@ -31,7 +30,7 @@ class Listener:
             part = order[at : at + ROWS]
             tokens = self._tokens([clips[i] for i in part], delay_ms // 80)
             for i, ids in zip(part, tokens, strict=True):
-                heard[i] = [WORDS[t - FIRST_WORD] for t in ids if t >= FIRST_WORD]
+                heard[i] = [WORDS[t - FIRST_WORD_ID] for t in ids if t >= FIRST_WORD_ID]
         return heard
 
     def _tokens(self, clips: list[np.ndarray], delay: int) -> list[list[int]]:

@@ -17,7 +17,7 @@ from .augment import (
 )
 from .clips import Clip
 from .labels import LEFT_PAD, frame_labels, position_labels
-from .vocabulary import DIGITS, WORDS
+from .vocabulary import DIGITS, FIRST_WORD_ID, VOCAB_SIZE
 from .voice import Row, Voice
 
 RATE_HZ = 16000
@@ -101,9 +101,8 @@ class Mixer:
 
     def _corrupt(self, tokens: np.ndarray) -> np.ndarray:
         """Swap some fed-back words for others, so that no word is guessed from the one before."""
-        first = 1000 + 256
-        swap = (tokens >= first) & (self.rng.random(len(tokens)) < 0.2)
-        drawn = self.rng.integers(first, first + len(WORDS), len(tokens))
+        swap = (tokens >= FIRST_WORD_ID) & (self.rng.random(len(tokens)) < 0.2)
+        drawn = self.rng.integers(FIRST_WORD_ID, VOCAB_SIZE, len(tokens))
         return np.where(swap, drawn, tokens)
 
     def _mask(self, mel: np.ndarray) -> None:

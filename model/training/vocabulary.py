@@ -12,8 +12,9 @@ WORDS = DIGITS + COMMANDS + tuple(word for phrase in WAKE_PHRASES for word in ph
 
 N_SPECIAL = 1000  # text ids start here in every Voxtral checkpoint
 N_BYTES = 256
+FIRST_WORD_ID = N_SPECIAL + N_BYTES
 BOS, EOS, PAD, STREAMING_PAD, STREAMING_WORD = 1, 2, 11, 32, 33
-VOCAB_SIZE = N_SPECIAL + N_BYTES + len(WORDS)
+VOCAB_SIZE = FIRST_WORD_ID + len(WORDS)
 
 _SPECIAL_NAMES = {
     0: "<unk>",
@@ -47,7 +48,7 @@ _PATTERN = r" ?[a-z]+|\s|[^\sa-z]"
 
 def token_id(word: str) -> int:
     """Return the token id of a domain word. Raises ValueError for any other word."""
-    return N_SPECIAL + N_BYTES + WORDS.index(word)
+    return FIRST_WORD_ID + WORDS.index(word)
 
 
 def tekken() -> dict[str, Any]:
