@@ -86,16 +86,17 @@ NETWORK, DOORS, LIMITS, HEARING = "Network", "Doors", "Limits", "Hearing and end
 
 
 class ServeSettings(BaseSettings):
-    """Everything `voxwire serve` can be told. Raises ValidationError; see `configure.load_settings`.
+    """Everything `voxwire serve` can be told; see `configure.load_settings`.
 
     The name of a setting ends in its unit. Keys have no flag: whoever lists processes would read
-    them.
+    them. Raises ValidationError.
     """
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
         frozen=True,
         extra="forbid",
+        allow_inf_nan=False,
         env_ignore_empty=True,
         hide_input_in_errors=True,  # it may be a key
     )
