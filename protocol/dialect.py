@@ -25,12 +25,14 @@ class Context:
 
     model: the name of the model that is served. default_delay_ms: the model's own. new_id: makes
     an id that is new, from a prefix such as "item". now_s: seconds since 1970.
+    endpoint_silence_ms: what closes a segment where the client does not say.
     """
 
     model: str
     default_delay_ms: int
     new_id: Callable[[str], str]
     now_s: Callable[[], float]
+    endpoint_silence_ms: int = 800
 
 
 class Dialect(Protocol):

@@ -10,6 +10,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ from ...protocol.errors import EngineDeadError, InvalidRequestError, NotReadyErr
 from .admission import Admission, Kind, Limits, Load
 from .backend import Backend
 from .messages import Ended, Event, Open, Stopped
+from .place import Place
 from .session import EngineSession
 from .worker import Worker
 
@@ -105,11 +107,23 @@ class Engine:
         return self._admission.n_free if self.is_ready else 0
 
     @property
+    def real_time_factor(self) -> float:
+        """Computing time over audio time of late: at 1, no more live sessions fit. Any thread."""
+        return self._worker.real_time_factor
+
+    @property
     def config(self) -> ModelConfig:
         """The model's configuration. Raises NotReadyError before it is loaded."""
         if self._worker.config is None:
             raise NotReadyError("the model is not loaded")
         return self._worker.config
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The checkpoint's tokenizer. Raises NotReadyError before the model is loaded."""
+        if self._worker.tokenizer_file is None:
+            raise NotReadyError("the model is not loaded")
+        return self._worker.tokenizer_file
 
     def open(
         self, kind: Kind = Kind.LIVE, delay_ms: int | None = None, *, log_probs: bool = False
@@ -120,10 +134,29 @@ class Engine:
         costs speed. Raises InvalidRequestError; NotReadyError, CapacityError or OverloadedError,
         with a retry hint where waiting helps.
         """
+        place = self.reserve(kind)
+        try:
+            return place.open(delay_ms, log_probs=log_probs)
+        except InvalidRequestError:
+            place.release()
+            raise
+
+    def reserve(self, kind: Kind = Kind.LIVE) -> Place:
+        """Count one more session before its settings are known. Raises as `open` does."""
         if not self.is_ready:
             raise NotReadyError("the engine is not ready")
-        delay_tokens = self._delay_tokens(delay_ms)
         self._admission.admit(kind)
+        return Place(
+            open_=lambda delay_ms, log_probs: self._open(kind, delay_ms, log_probs),
+            release=lambda: self._admission.release(kind),
+        )
+
+    def check_delay(self, delay_ms: int | None) -> None:
+        """Raise InvalidRequestError unless a session may have this delay."""
+        self._delay_tokens(delay_ms)
+
+    def _open(self, kind: Kind, delay_ms: int | None, log_probs: bool) -> EngineSession:
+        delay_tokens = self._delay_tokens(delay_ms)
         lease = next(self._leases)
         session = EngineSession(lease, self._worker.send)
         self._tenants[lease] = _Tenant(kind, session)

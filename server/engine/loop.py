@@ -34,7 +34,7 @@ from .messages import (
     Seen,
     Tokens,
 )
-from .plan import LIVE_BUDGET_S, Pass, Ready, is_behind, plan
+from .plan import LIVE_BUDGET_S, POSITION_S, Pass, Ready, is_behind, plan
 from .row import Row
 from .warmup import calibrate
 
@@ -87,6 +87,11 @@ class Loop:
             int, Row
         ] = {}  # rows that may have something to do; the rest cost nothing
         self._report_load()
+
+    @property
+    def real_time_factor(self) -> float:
+        """Computing time over audio time for the live sessions that are open, at least one."""
+        return self._costs.seconds(max(1, self._leases.n_live)) / POSITION_S
 
     def turn(self) -> None:
         """Do what there is to do, or wait a while for it. Raises FaultLimitError."""

@@ -1,0 +1,78 @@
+"""What all doors of the server share: the engine, the tokenizer, the sessions that are open.
+
+Event loop only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+
+from ..model.delay import MS_PER_TOKEN
+from ..model.tekken import Tekken
+from ..protocol.dialect import Context
+from ..protocol.errors import NotReadyError
+from ..protocol.session import SessionSettings
+from .engine.engine import Engine
+from .session.session import Backing, Session, SessionLimits
+from .settings import ServeSettings
+
+
+def new_id(prefix: str) -> str:
+    """Return an id that nobody can guess, such as item_3f...."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+class Service:
+    """A started engine under the name of its model, and whom it serves."""
+
+    def __init__(
+        self, engine: Engine, tekken: Tekken, model_name: str, settings: ServeSettings
+    ) -> None:
+        self.engine = engine
+        self.tekken = tekken
+        self.model_name = model_name
+        self.settings = settings
+        self.sessions: dict[str, Session] = {}
+        self.is_draining = False
+
+    @property
+    def default_delay_ms(self) -> int:
+        """The delay of sessions that ask for none."""
+        return self.settings.delay_ms or self.engine.config.default_delay_tokens * MS_PER_TOKEN
+
+    def context(self) -> Context:
+        """Return what a dialect is told of this server."""
+        silence_ms = self.settings.endpoint_silence_ms
+        return Context(self.model_name, self.default_delay_ms, new_id, time.time, silence_ms)
+
+    def open_session(self, settings: SessionSettings) -> Session:
+        """Admit a live session; `close_session` must follow.
+
+        Raises InvalidRequestError, NotReadyError, CapacityError or OverloadedError.
+        """
+        if self.is_draining:
+            raise NotReadyError("the server is going down", retry_after_s=self.settings.drain_s)
+        self.engine.check_delay(settings.delay_ms)
+        place = self.engine.reserve()
+        session = Session(new_id("sess"), self._backing(), place, settings)
+        self.sessions[session.id] = session
+        return session
+
+    def _backing(self) -> Backing:
+        limits = SessionLimits(self.settings.segment_max_s, self.settings.session_max_s)
+        return Backing(self.engine, self.tekken, limits, self.default_delay_ms)
+
+    def close_session(self, session: Session) -> None:
+        """Forget a session, which ends if it has not."""
+        session.abandon()
+        self.sessions.pop(session.id, None)
+
+    async def drain(self, drain_s: float) -> None:
+        """Admit nobody any more; return when all sessions are gone, or after `drain_s`."""
+        self.is_draining = True
+        until_s = asyncio.get_running_loop().time() + drain_s
+        await asyncio.gather(*(session.drain(drain_s) for session in list(self.sessions.values())))
+        while self.sessions and asyncio.get_running_loop().time() < until_s:
+            await asyncio.sleep(0.05)

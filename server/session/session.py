@@ -1,0 +1,261 @@
+"""One session: requests in, events out, whatever connection carries them. Event loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from ...model.delay import MS_PER_TOKEN
+from ...model.tekken import Tekken
+from ...protocol.errors import (
+    InvalidRequestError,
+    SessionClosedError,
+    SessionFailedError,
+    SessionLimitError,
+    SlowReaderError,
+    VoxwireError,
+)
+from ...protocol.session import (
+    Audio,
+    Clear,
+    Cleared,
+    CloseReason,
+    Commit,
+    Configure,
+    Configured,
+    Draining,
+    Ended,
+    Event,
+    Finish,
+    KeepAlive,
+    Lag,
+    Reply,
+    Request,
+    SessionSettings,
+    VadEndpoint,
+)
+from ..engine.engine import Engine
+from ..engine.place import Place
+from ..engine.session import EngineSession, Token
+from .clock import SessionClock
+from .hearing import Hearing
+from .outbox import Outbox
+from .segments import SegmentWriter
+from .state import State, check_move, check_state
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What the operator allows one session. max_s: of audio; 0 for endless."""
+
+    max_segment_s: float = 120.0
+    max_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What all sessions of a server work with. default_delay_ms: of those that ask for none."""
+
+    engine: Engine
+    tekken: Tekken
+    limits: SessionLimits
+    default_delay_ms: int
+
+
+class Session:
+    """One stream of audio and its transcript.
+
+    Give it each request by `handle`, in order, from one task; run `run` in another until it
+    returns; tell the client what comes out of `outbox`, whose last event is Ended.
+    """
+
+    def __init__(
+        self, session_id: str, backing: Backing, place: Place, settings: SessionSettings
+    ) -> None:
+        self.id = session_id
+        self.outbox = Outbox(self._fail_slow_reader)
+        self.settings = settings
+        self.state = State.CREATED
+        self._backing = backing
+        self._place = place
+        max_s = backing.limits.max_segment_s
+        self._clock = SessionClock()
+        self._writer = SegmentWriter(backing.tekken, self._clock, settings.endpoint, max_s)
+        self._hearing = Hearing(settings, self._clock, self._writer, max_s)
+        self._heard: EngineSession | None = None
+        self._is_begun = asyncio.Event()  # or over
+        self._end_reason = CloseReason.END
+        self._told_lag_s = 0.0
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio that came."""
+        return self._clock.sent_s
+
+    async def handle(self, request: Request) -> None:
+        """Do what the client asks; waits while the engine has no room for more audio.
+
+        Raises InvalidRequestError: nothing was done then, and the session goes on.
+        """
+        match request:
+            case Reply():
+                self.outbox.put(request)
+            case KeepAlive():
+                pass
+            case Configure():
+                self._configure(request)
+            case Audio():
+                await self._hear(request.data)
+            case Commit():
+                await self._commit(CloseReason.COMMIT)
+            case Clear():
+                await self._clear(request.ref)
+            case Finish():
+                await self.finish(CloseReason.END)
+
+    async def run(self) -> None:
+        """Tell what the engine writes, until the session has ended."""
+        await self._is_begun.wait()
+        if self._heard is None:
+            return
+        try:
+            async for event in self._heard:
+                if isinstance(event, Token):
+                    self._tell(self._writer.push(event))
+                    self._tell_lag(event)
+                else:
+                    self._tell(self._writer.flushed(event.padding_samples))
+        except VoxwireError as error:
+            self.fail(error)
+        except Exception:
+            log.exception("session=%s writing=failed", self.id)
+            self.fail(SessionFailedError("the transcript could not be written"))
+        else:
+            self._close(self._end_reason, None)
+
+    async def finish(self, reason: CloseReason) -> None:
+        """Take no more audio, and end when all that came is written."""
+        check_state(self.state, State.CREATED, State.STREAMING, to="finish")
+        self.state = State.DRAINING
+        self._end_reason = reason
+        if self._heard is None:
+            self._close(reason, None)
+            return
+        try:
+            await self._hearing.finish(self._heard, self._tell, reason)
+        except (SessionFailedError, SessionClosedError):
+            return  # `run` tells it
+
+    async def drain(self, seconds_left: float) -> None:
+        """Announce that the server goes down, and finish."""
+        if self.state in (State.CREATED, State.STREAMING):
+            self.outbox.put(Draining(seconds_left))
+            await self.finish(CloseReason.SHUTDOWN)
+
+    def fail(self, error: VoxwireError) -> None:
+        """End with an error, after what was written."""
+        self._close(CloseReason.ERROR, error)
+
+    def abandon(self) -> None:
+        """End because the client is gone; nobody is told."""
+        self._close(CloseReason.DISCONNECT, None)
+
+    def _configure(self, request: Configure) -> None:
+        check_state(self.state, State.CREATED, State.STREAMING, to="change its settings")
+        wanted = request.settings
+        self._backing.engine.check_delay(wanted.delay_ms)
+        if self.state is not State.CREATED:
+            for name in ("delay_ms", "wants_scores"):
+                if getattr(wanted, name) != getattr(self.settings, name):
+                    message = f"{name} can change before the first audio only"
+                    raise InvalidRequestError(message, param=name, ref=request.ref)
+            if isinstance(wanted.endpoint, VadEndpoint) != isinstance(
+                self.settings.endpoint, VadEndpoint
+            ):
+                message = "voice activity detection begins or ends before the first audio only"
+                raise InvalidRequestError(message, param="endpoint", ref=request.ref)
+        self._hearing.configure(wanted)
+        self._writer.endpoint = wanted.endpoint
+        self.settings = wanted
+        self.outbox.put(Configured(wanted, request.ref))
+
+    async def _hear(self, data: bytes) -> None:
+        check_state(self.state, State.CREATED, State.STREAMING, to="take audio")
+        heard = self._begin()
+        try:
+            await self._hearing.hear(heard, data, self._tell)
+        except (SessionFailedError, SessionClosedError):
+            return  # `run` tells it
+        max_s = self._backing.limits.max_s
+        if max_s and self.audio_s > max_s:
+            self.fail(SessionLimitError(f"expected {max_s:g} s of audio at most, got more"))
+
+    async def _commit(self, reason: CloseReason) -> None:
+        check_state(self.state, State.CREATED, State.STREAMING, to="commit")
+        heard = self._begin()
+        try:
+            await self._hearing.commit(heard, self._tell, reason)
+        except (SessionFailedError, SessionClosedError):
+            return
+
+    async def _clear(self, ref: str | None) -> None:
+        check_state(self.state, State.CREATED, State.STREAMING, to="clear")
+        if self._heard is not None:
+            try:
+                await self._hearing.clear(self._heard, self._tell)
+            except (SessionFailedError, SessionClosedError):
+                return
+        self.outbox.put(Cleared(ref))
+
+    def _begin(self) -> EngineSession:
+        """Return the engine's session, opened with the settings as they are now."""
+        if self._heard is None:
+            scores = self.settings.wants_scores
+            self._heard = self._place.open(self._delay_ms, log_probs=scores)
+            self.state = State.STREAMING
+            self._is_begun.set()
+        return self._heard
+
+    @property
+    def _delay_ms(self) -> int:
+        return self.settings.delay_ms or self._backing.default_delay_ms
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            self.outbox.put(event)
+
+    def _tell_lag(self, token: Token) -> None:
+        """Tell the lag once a second of audio."""
+        written_s = self._clock.session_s(token.index * MS_PER_TOKEN / 1000)
+        if written_s - self._told_lag_s >= 1.0:
+            self._told_lag_s = written_s
+            self.outbox.put(self._lag(token, written_s))
+
+    def _lag(self, token: Token, written_s: float) -> Lag:
+        heard_ms = (token.index + 1) * MS_PER_TOKEN + self._delay_ms
+        return Lag(
+            received_ms=round(self.audio_s * 1000),
+            processed_ms=round(self._clock.session_s(heard_ms / 1000) * 1000),
+            emitted_ms=round(written_s * 1000),
+            real_time_factor=self._backing.engine.real_time_factor,
+        )
+
+    def _fail_slow_reader(self) -> None:
+        self.fail(SlowReaderError("the client did not read what it was sent"))
+
+    def _close(self, reason: CloseReason, error: VoxwireError | None) -> None:
+        if self.state is State.CLOSED:
+            return
+        check_move(self.state, State.CLOSED)
+        self.state = State.CLOSED
+        self._tell(self._writer.break_off(reason))
+        self.outbox.put(Ended(reason, self.audio_s, error))
+        if self._heard is not None:
+            self._heard.close()
+        self._place.release()
+        self._is_begun.set()
+        code = "none" if error is None else error.code
+        log.info("session=%s end=%s error=%s audio_s=%.1f", self.id, reason, code, self.audio_s)
