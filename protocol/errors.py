@@ -143,3 +143,39 @@ class ForbiddenError(RefusedError):
     """A page of another site, or a host that we are not."""
 
     code = "forbidden"
+
+
+class UnsupportedError(InvalidRequestError):
+    """A request for something that this server does not do; names what it does."""
+
+    code = "unsupported"
+
+
+class MediaRefusedError(InvalidRequestError):
+    """An uploaded file that is no recording, or is damaged, or could not be decoded."""
+
+    code = "invalid_media"
+
+
+class TooLargeError(InvalidRequestError):
+    """More bytes or seconds than the operator allows."""
+
+    code = "too_large"
+
+
+class WrongContentTypeError(InvalidRequestError):
+    """A body in another form than the one that is read."""
+
+    code = "wrong_content_type"
+
+
+class StalledError(InvalidRequestError):
+    """A client that stopped sending in the middle of its request, or reading the answer."""
+
+    code = "stalled"
+
+
+class NotFoundError(InvalidRequestError):
+    """A name that nothing has."""
+
+    code = "not_found"
