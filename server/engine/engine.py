@@ -20,7 +20,7 @@ from ...model.errors import DelayError
 from ...protocol.errors import EngineDeadError, InvalidRequestError, NotReadyError, ShutdownError
 from .admission import Admission, Kind, Limits, Load
 from .backend import Backend
-from .messages import Ended, Event, Open, Stopped
+from .messages import Ended, Event, Open, Stepped, Stopped
 from .place import Place
 from .session import EngineSession
 from .worker import Worker
@@ -42,7 +42,8 @@ class Engine:
 
     load: called in the engine's thread. stale_s: age of the last heartbeat at which the engine
     counts as hung. on_failure: called in the event loop when the engine, once started, gives up;
-    the process should end then, with an exit status that is not 0.
+    the process should end then, with an exit status that is not 0. on_step: called in the event
+    loop after every pass.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Engine:
         stale_s: float = DEFAULT_STALE_S,
         clock: Callable[[], float] = time.monotonic,
         on_failure: Callable[[Exception], None] | None = None,
+        on_step: Callable[[Stepped], None] | None = None,
     ) -> None:
         limits = limits or Limits()
         self._admission = Admission(limits, clock)
         self._clock = clock
         self._stale_s = stale_s
         self._on_failure = on_failure
+        self._on_step = on_step
         self._tenants: dict[int, _Tenant] = {}
         self._leases = itertools.count(1)
         self._is_stopping = False
@@ -200,6 +203,9 @@ class Engine:
         for event in events:
             if isinstance(event, Load):
                 self._admission.load = event
+            elif isinstance(event, Stepped):
+                if self._on_step is not None:
+                    self._on_step(event)
             elif isinstance(event, Stopped):
                 self._bury()
             elif isinstance(event, Ended):

@@ -29,7 +29,8 @@ class Row:
         self.last_turn = 0
         self.is_ending = False
         self._mel = MelStream(config, request.delay_tokens)
-        self._queue: deque[Audio | Flush] = deque()
+        self._queue: deque[tuple[Audio | Flush, float]] = deque()
+        self._arrivals: deque[tuple[int, float]] = deque()  # of live audio: last position, when
         self._n_taken = 0  # positions
         self._n_freed = 0  # samples that left the queue and were not reported
         self._marks: deque[tuple[int, int]] = deque()  # of flushes: last position, padding
@@ -44,9 +45,14 @@ class Row:
         """Whether the session was ended by its client and has written everything."""
         return self.is_ending and not self._marks
 
-    def push(self, item: Audio | Flush) -> None:
+    @property
+    def oldest_s(self) -> float | None:
+        """When the audio was sent that waits longest; None for uploads, which wait by design."""
+        return self._arrivals[0][1] if self._arrivals else None
+
+    def push(self, item: Audio | Flush, sent_s: float) -> None:
         """Append audio or a flush to the queue, which the client's side bounds."""
-        self._queue.append(item)
+        self._queue.append((item, sent_s))
 
     def pull(self) -> int:
         """Cut frames for the next passes; return how many samples left the queue, now and then.
@@ -54,10 +60,9 @@ class Row:
         Raises AudioError.
         """
         while self._queue and self._mel.n_ready < _AHEAD and not self.is_ending:
-            item = self._queue.popleft()
+            item, sent_s = self._queue.popleft()
             if isinstance(item, Audio):
-                self._n_freed += len(item.samples)
-                self._mel.feed(item.samples)
+                self._hear(item, sent_s)
             else:
                 padding = self._mel.flush()
                 self._marks.append((self._n_taken + self._mel.n_ready, padding))
@@ -67,11 +72,20 @@ class Row:
         n_samples, self._n_freed = self._n_freed, 0
         return n_samples
 
+    def _hear(self, audio: Audio, sent_s: float) -> None:
+        n_before = self._mel.n_ready
+        self._n_freed += len(audio.samples)
+        self._mel.feed(audio.samples)
+        if self.kind is Kind.LIVE and self._mel.n_ready > n_before:
+            self._arrivals.append((self._n_taken + self._mel.n_ready, sent_s))
+
     def take(self, n_positions: int, turn: int) -> Floats:
         """Return the frames of the next positions, [n * frames_per_token, n_mels]."""
         mel = self._mel.take(n_positions)
         self._n_taken += n_positions
         self.last_turn = turn
+        while self._arrivals and self._arrivals[0][0] <= self._n_taken:
+            self._arrivals.popleft()
         return mel
 
     def wrote(self, n_tokens: int) -> None:

@@ -47,7 +47,7 @@ class Worker(threading.Thread):
 
     def send(self, command: Command) -> None:
         """Pass a command to the engine. Any thread; never waits."""
-        self._inbox.put(command)
+        self._inbox.put((command, self._clock()))
 
     def stop(self) -> None:
         """End the thread, and with it all sessions. Any thread; never waits."""
