@@ -15,6 +15,7 @@ from .transcript import Word
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8000, 48000
 MAX_CHANNELS = 2
+MAX_PAUSE_MS = 60_000  # a session holds back that much audio at most
 
 
 class Encoding(StrEnum):
@@ -58,12 +59,18 @@ class VadEndpoint:
     """Hear only what a voice activity detector takes for speech, each turn a segment.
 
     threshold: speech probability. prefix_padding_ms: heard before a turn's first speech.
-    silence_ms: without speech, after which the turn is over.
+    silence_ms: without speech, after which the turn is over. Raises InvalidRequestError.
     """
 
     threshold: float = 0.5
     prefix_padding_ms: int = 300
     silence_ms: int = 500
+
+    def __post_init__(self) -> None:
+        times_ms = (self.prefix_padding_ms, self.silence_ms)
+        if not 0 <= self.threshold <= 1 or not all(0 <= ms <= MAX_PAUSE_MS for ms in times_ms):
+            wanted = f"a threshold of 0 to 1, and times of 0 to {MAX_PAUSE_MS} ms"
+            raise InvalidRequestError(f"expected {wanted}, got {self}")
 
 
 # None: only the client's commits close segments.
