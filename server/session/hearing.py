@@ -92,7 +92,7 @@ class Hearing:
         if self._detector is None:
             await self._feed(heard, samples, tell)
         else:
-            await self._obey(heard, self._detector.feed(samples), tell)
+            await self._obey(heard, await self._detector.feed(samples), tell)
 
     async def _feed(self, heard: EngineSession, samples: Samples, tell: Tell) -> None:
         """Feed samples, and close a segment that becomes too long at the very sample."""
