@@ -67,7 +67,10 @@ def body_of(status: int, message: str, code: str, param: str | None = None) -> E
 
 
 def error_headers(error: VoxwireError) -> dict[str, str]:
-    """Return the HTTP headers that go with `error`: when to come back, in whole seconds."""
-    if error.retry_after_s is None:
-        return {}
-    return {"Retry-After": str(max(1, -int(-error.retry_after_s // 1)))}
+    """Return the HTTP headers that go with `error`: what to bring, when to come back (whole s)."""
+    headers = {}
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, -int(-error.retry_after_s // 1)))
+    return headers

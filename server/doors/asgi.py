@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from ...protocol.errors import RefusedError
+from ...protocol.openai_rest.errors import error_body, error_headers, status_of
 from ..settings import ServeSettings
 from .doorman import Doorman, Visitor
 from .knock import Knock
-from .refusals import body_of, headers_of, status_of
 
 _VISITOR = "voxwire.visitor"
 _CORS_MAX_AGE_S = 600
@@ -55,7 +55,8 @@ def visitor_of(connection: HTTPConnection) -> Visitor:
 
 async def refuse(error: RefusedError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request, or a WebSocket that is not yet accepted, with the error."""
-    response = JSONResponse(body_of(error), status_of(error), headers_of(error))
+    body = error_body(error).model_dump()
+    response = JSONResponse(body, status_of(error), error_headers(error))
     if scope["type"] == "websocket":
         await WebSocket(scope, receive, send).send_denial_response(response)
     else:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ...protocol.errors import ForbiddenError, UnauthorizedError
 from ..settings import ServeSettings
 from .keys import Keyring, read_keys
 from .knock import Knock
 from .sites import Sites
-from .tokens import TokenMint
+from .tokens import Claim, TokenMint
+
+T = TypeVar("T")
 
 TOKENS_PATH = "/v1/realtime/client_secrets"
 # What needs no key: the page and what it loads, the documents of the interface, and what a
@@ -34,11 +37,11 @@ class Visitor:
     """Somebody who was let in.
 
     key_id: of the key, also where a token stands for it; None where nobody needs one. It is no
-    secret. is_token: came with a token. subprotocol: to accept a WebSocket with.
+    secret. token: what it says, where one was brought. subprotocol: to accept a WebSocket with.
     """
 
     key_id: str | None
-    is_token: bool = False
+    token: Claim | None = None
     subprotocol: str | None = None
 
 
@@ -62,25 +65,23 @@ class Doorman:
         self._sites.check_host(host)
         self._sites.check_origin(knock.headers.get("origin"), host)
         self._check_query(knock)
-        if not self._keys:
-            return Visitor(None, subprotocol=knock.subprotocol)
-        key_id, is_token = self._identify(knock)
-        if key_id is None and not _is_public(knock):
-            raise UnauthorizedError(
-                f"the key is not one of this server's; {_HOW}"
-                if knock.credentials
-                else f"this server needs a key; {_HOW}"
-            )
-        if is_token and not _is_public(knock):
-            _check_token_use(knock)
-        return Visitor(key_id, is_token, knock.subprotocol)
+        key_id = _first(self._keys.find(each) for each in knock.credentials)
+        token = _first(self.mint.find(each) for each in knock.credentials)
+        if self._keys and not _is_public(knock):
+            self._check_key(knock, key_id, token)
+        if key_id is None and token is not None and self._keys:
+            key_id = token.key_id
+        return Visitor(key_id, token, knock.subprotocol)
 
-    def _identify(self, knock: Knock) -> tuple[str | None, bool]:
-        """Return the id of the key that was brought, and whether only a token stands for it."""
-        key_ids = [self._keys.find(each) for each in knock.credentials]
-        token_ids = [self.mint.find(each) for each in knock.credentials]
-        key_id = next(filter(None, key_ids), None)
-        return key_id or next(filter(None, token_ids), None), key_id is None and any(token_ids)
+    def _check_key(self, knock: Knock, key_id: str | None, token: Claim | None) -> None:
+        if key_id is not None:
+            return
+        if token is not None:
+            _check_token_use(knock)
+        elif knock.credentials:
+            raise UnauthorizedError(f"expected one of this server's keys, or a valid token; {_HOW}")
+        else:
+            raise UnauthorizedError(f"this server needs a key; {_HOW}")
 
     def _check_query(self, knock: Knock) -> None:
         """Refuse a key in the address, though it be right: proxies and browsers write it down."""
@@ -91,6 +92,11 @@ class Doorman:
                     "a key in the address ends up in logs and histories, and counts as known; "
                     f"make a new one, and {_HOW}"
                 )
+
+
+def _first(found: Iterable[T | None]) -> T | None:
+    """Return the first that there is, having looked at all: what is compared takes its time."""
+    return next((each for each in list(found) if each is not None), None)
 
 
 def _is_public(knock: Knock) -> bool:

@@ -8,18 +8,28 @@ import hmac
 import os
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from .keys import Keyring
 
 PREFIX = "ek_"
-_PAYLOAD = struct.Struct(">Q4s16s")  # expiry, s since 1970; id of the key; noise
-_SIGNATURE_BYTES = 32
-_N_BYTES = _PAYLOAD.size + _SIGNATURE_BYTES  # 60: base64 without padding
 ANYBODY = "0" * 8  # the id that stands in a token where no key is needed
+_CLAIM = struct.Struct(">Q4s16s")  # expiry, s since 1970; id of the key; noise
+_SIGNATURE_BYTES = 32
+MAX_SESSION_BYTES = 4096  # a browser sends the token in one header
+_MAX_CHARS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a token says. key_id: whom it was issued to. session: what to begin with, as JSON."""
+
+    key_id: str
+    session: str
 
 
 class TokenMint:
-    """Issues tokens and tells its own. now_s: seconds since 1970.
+    """Issues tokens and knows its own. now_s: seconds since 1970.
 
     The signing secret is derived from the keys, so that every process with the same keys takes
     the tokens of the others, and a key that is withdrawn takes all tokens with it. scrypt makes it
@@ -30,24 +40,29 @@ class TokenMint:
         self._secret = _derive(keys.digests) if keys else os.urandom(32)
         self._now_s = now_s
 
-    def issue(self, key_id: str | None, lifetime_s: int) -> tuple[str, int]:
-        """Return a token for the holder of a key, and when it expires."""
+    def issue(self, key_id: str | None, lifetime_s: int, session: str = "") -> tuple[str, int]:
+        """Return a token for the holder of a key, and when it expires, in s since 1970.
+
+        session: JSON of MAX_SESSION_BYTES at most; it can be read by whoever has the token.
+        """
         expires_at_s = int(self._now_s()) + lifetime_s
-        payload = _PAYLOAD.pack(expires_at_s, bytes.fromhex(key_id or ANYBODY), os.urandom(16))
-        text = base64.urlsafe_b64encode(payload + self._sign(payload))
+        claim = _CLAIM.pack(expires_at_s, bytes.fromhex(key_id or ANYBODY), os.urandom(16))
+        signed = claim + session.encode()
+        text = base64.urlsafe_b64encode(self._sign(signed) + signed).rstrip(b"=")
         return PREFIX + text.decode(), expires_at_s
 
-    def find(self, presented: str) -> str | None:
-        """Return the id of the key that a token was issued to; None where it is void or expired."""
+    def find(self, presented: str) -> Claim | None:
+        """Return what a token says; None where it is not ours or has expired."""
         raw = _bytes_of(presented)
-        payload, signature = raw[: _PAYLOAD.size], raw[_PAYLOAD.size :]
-        if not hmac.compare_digest(self._sign(payload), signature):
+        signature, signed = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(self._sign(signed), signature) or len(signed) < _CLAIM.size:
             return None
-        expires_at_s, key, _ = _PAYLOAD.unpack(payload)
-        return key.hex() if self._now_s() < expires_at_s else None
+        expires_at_s, key, _ = _CLAIM.unpack_from(signed)
+        is_valid = self._now_s() < expires_at_s
+        return Claim(key.hex(), signed[_CLAIM.size :].decode()) if is_valid else None
 
-    def _sign(self, payload: bytes) -> bytes:
-        return hmac.digest(self._secret, payload, "sha256")
+    def _sign(self, signed: bytes) -> bytes:
+        return hmac.digest(self._secret, signed, "sha256")
 
 
 def _derive(digests: tuple[bytes, ...]) -> bytes:
@@ -55,9 +70,11 @@ def _derive(digests: tuple[bytes, ...]) -> bytes:
 
 
 def _bytes_of(token: str) -> bytes:
-    """Return the bytes of a token; zeros, which nobody signed, where it has not a token's form."""
+    """Return the bytes of a token; none where it has not a token's form."""
+    if not token.startswith(PREFIX) or len(token) > _MAX_CHARS:
+        return b""
+    text = token.removeprefix(PREFIX)
     try:
-        raw = base64.b64decode(token.removeprefix(PREFIX), altchars=b"-_", validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError:
-        return bytes(_N_BYTES)
-    return raw if token.startswith(PREFIX) and len(raw) == _N_BYTES else bytes(_N_BYTES)
+        return b""

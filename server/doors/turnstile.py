@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ...protocol.errors import CapacityError
 
@@ -33,12 +31,3 @@ class Turnstile:
         self._n_open[key_id] -= 1
         if not self._n_open[key_id]:
             del self._n_open[key_id]
-
-    @contextmanager
-    def passing(self, key_id: str | None) -> Iterator[None]:
-        """Count one session for as long as the context is open. Raises CapacityError."""
-        self.enter(key_id)
-        try:
-            yield
-        finally:
-            self.leave(key_id)
