@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...model.delay import NO_TOKEN, NOT_FINITE
+from ...model.delay import NOT_FINITE
 from ...model.mel import Floats
 from ...protocol.errors import NotFiniteError, RowFaultError, SessionFailedError
 from .admission import Kind, Load
@@ -33,7 +33,6 @@ from .messages import (
     Open,
     Seen,
     Stepped,
-    Tokens,
 )
 from .plan import LIVE_BUDGET_S, POSITION_S, Pass, Ready, is_behind, plan
 from .row import Row
@@ -212,19 +211,12 @@ class Loop:
     def _emit(self, results: Sequence[Result]) -> None:
         """Send each row's tokens; end the rows whose numbers are spoilt."""
         for result in results:
-            row, is_token = result.row, result.ids != NO_TOKEN
-            spoilt = np.flatnonzero(result.ids == NOT_FINITE)
-            if len(spoilt):
-                is_token[spoilt[0] :] = False
-            ids = result.ids[is_token]
-            if len(ids):
-                scores = None if result.log_probs is None else result.log_probs[is_token]
-                self._events.append(Tokens(row.lease, row.n_tokens, ids, scores))
-                row.wrote(len(ids))
+            row, ids = result.row, result.ids
+            spoilt = np.flatnonzero(ids == NOT_FINITE)
+            n_good = spoilt[0] if len(spoilt) else len(ids)
+            self._events += row.written(ids, result.log_probs, n_good)
             if len(spoilt):
                 self._end(row, NotFiniteError("the model's numbers became NaN or infinite"))
-            else:
-                self._events += row.finished_flushes()
         self._send()
 
     def _retire(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 from ...model.config import ModelConfig
+from ...model.delay import NO_TOKEN
 from ...model.mel import Floats, MelStream
 from .admission import Kind
-from .messages import Audio, Flush, Flushed, Open
+from .messages import Audio, Flush, Flushed, Ids, Open, Tokens
 from .plan import MAX_BLOCK
 
 # Positions cut ahead of the next pass. More stays in the queue, whose bound the client feels.
@@ -88,15 +89,28 @@ class Row:
             self._arrivals.popleft()
         return mel
 
-    def wrote(self, n_tokens: int) -> None:
-        """Count tokens that were sent to the reader."""
-        self.n_tokens += n_tokens
-        self.n_unread += n_tokens
+    def written(self, ids: Ids, log_probs: Floats | None, n_good: int) -> list[Tokens | Flushed]:
+        """Return what to tell of the last positions taken, each flush right after its last token.
 
-    def finished_flushes(self) -> list[Flushed]:
-        """Return the flushes whose last position was taken, once."""
-        flushed = []
-        while self._marks and self._marks[0][0] <= self._n_taken:
-            _, padding = self._marks.popleft()
-            flushed.append(Flushed(self.lease, self.n_tokens, padding))
-        return flushed
+        ids: of those positions, [n], NO_TOKEN where the prompt was. n_good: how many can be used.
+        """
+        told: list[Tokens | Flushed] = []
+        start, first = 0, self._n_taken - len(ids)
+        while self._marks and self._marks[0][0] <= first + n_good:
+            position, padding = self._marks.popleft()
+            told += self._tokens(ids, log_probs, start, position - first)
+            told.append(Flushed(self.lease, self.n_tokens, padding))
+            start = position - first
+        return told + self._tokens(ids, log_probs, start, n_good)
+
+    def _tokens(self, ids: Ids, log_probs: Floats | None, start: int, end: int) -> list[Tokens]:
+        """Return the tokens of positions `start` to `end` of the last pass, if there are any."""
+        is_token = ids[start:end] != NO_TOKEN
+        tokens = ids[start:end][is_token]
+        if not len(tokens):
+            return []
+        scores = None if log_probs is None else log_probs[start:end][is_token]
+        first_index = self.n_tokens
+        self.n_tokens += len(tokens)
+        self.n_unread += len(tokens)
+        return [Tokens(self.lease, first_index, tokens, scores)]
