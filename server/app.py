@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from .. import __version__
-from .routes import streams
+from .routes import models, streams, transcriptions
+from .routes.errors import add_error_handlers
 from .service import Service
 
 DESCRIPTION = "Streaming speech to text: live over WebSockets, whole files over REST."
@@ -20,5 +21,8 @@ def create_app(service: Service) -> FastAPI:
         telemetry={"auto_configure": False},
     )
     app.state.service = service
+    add_error_handlers(app)
     app.include_router(streams.router)
+    app.include_router(transcriptions.router)
+    app.include_router(models.router)
     return app

@@ -6,6 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+_DAMAGED = (
+    "So many packets of the file could not be decoded and were left out; times after are early."
+)
+
 
 class DurationUsage(BaseModel):
     """How much audio it was."""
@@ -45,6 +49,7 @@ class Transcription(BaseModel):
     text: str
     usage: DurationUsage
     logprobs: list[LogProb] | None = None
+    damaged_packets: int | None = Field(None, description=_DAMAGED)
 
 
 class TimedWord(BaseModel):
@@ -90,6 +95,7 @@ class VerboseTranscription(BaseModel):
     segments: list[TimedSegment] | None = None
     usage: DurationUsage
     logprobs: list[LogProb] | None = None
+    damaged_packets: int | None = Field(None, description=_DAMAGED)
 
 
 class TextDelta(BaseModel):
@@ -111,6 +117,7 @@ class TextDone(BaseModel):
     duration: float | None = None
     words: list[TimedWord] | None = None
     segments: list[TimedSegment] | None = None
+    damaged_packets: int | None = Field(None, description=_DAMAGED)
 
 
 class Progress(BaseModel):

@@ -47,11 +47,12 @@ class TextToken:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A whole recording. n_positions: of audio, 80 ms each."""
+    """A whole recording. n_positions: of audio, 80 ms each. n_damaged: packets left out."""
 
     transcript: Transcript
     tokens: Sequence[TextToken]
     n_positions: int
+    n_damaged: int = 0
 
 
 def document(heard: Heard, request: TranscriptionRequest) -> tuple[str, str]:
@@ -71,6 +72,7 @@ def done(heard: Heard, request: TranscriptionRequest) -> TextDone:
         text=heard.transcript.text,
         usage=_usage(heard),
         logprobs=_asked_log_probs(heard, request),
+        damaged_packets=heard.n_damaged or None,
         language="und" if verbose else None,
         duration=heard.transcript.duration_s if verbose else None,
         words=_words(heard, request),
@@ -96,6 +98,7 @@ def _plain(heard: Heard, request: TranscriptionRequest) -> Transcription:
         text=heard.transcript.text,
         usage=DurationUsage(seconds=heard.transcript.duration_s),
         logprobs=_asked_log_probs(heard, request),
+        damaged_packets=heard.n_damaged or None,
     )
 
 
@@ -109,6 +112,7 @@ def _verbose(heard: Heard, request: TranscriptionRequest) -> VerboseTranscriptio
         segments=_segments(heard, request),
         usage=DurationUsage(seconds=transcript.duration_s),
         logprobs=_asked_log_probs(heard, request),
+        damaged_packets=heard.n_damaged or None,
     )
 
 

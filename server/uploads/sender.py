@@ -1,0 +1,75 @@
+"""One HTTP answer, sent piece by piece to a client that may not read it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Send
+
+from ...protocol.errors import VoxwireError
+from ...protocol.openai_rest.errors import error_body, error_headers, status_of
+
+STALL_S = 60.0  # who takes nothing for so long has left
+
+
+class Sender:
+    """Raises ClientDisconnect when the client takes nothing for STALL_S."""
+
+    def __init__(self, send: Send, stall_s: float = STALL_S) -> None:
+        self._send = send
+        self._stall_s = stall_s
+        self._has_begun = False
+
+    async def whole(
+        self, text: str, media_type: str, headers: Mapping[str, str], status: int = 200
+    ) -> None:
+        """Send the whole answer."""
+        length = {"content-length": str(len(text.encode()))}
+        await self.begin(media_type, {**headers, **length}, status)
+        await self.send(text, is_last=True)
+
+    async def begin(self, media_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+        """Send the head."""
+        self._has_begun = True
+        message: Message = {"type": "http.response.start", "status": status, "headers": []}
+        own = MutableHeaders(scope=message)
+        is_json = media_type == "application/json"
+        own["content-type"] = media_type if is_json else f"{media_type}; charset=utf-8"
+        own["cache-control"] = "no-store"
+        if media_type == "text/event-stream":
+            own["x-accel-buffering"] = "no"  # proxies that follow nginx pass events on at once
+        own.update(headers)
+        await self._put(message)
+
+    async def send(self, text: str, *, is_last: bool = False) -> None:
+        """Send a piece of the body."""
+        body = text.encode()
+        await self._put({"type": "http.response.body", "body": body, "more_body": not is_last})
+
+    async def send_event(self, event: BaseModel, *, is_last: bool = False) -> None:
+        """Send a piece of the body as a server-sent event."""
+        await self.send(f"data: {event.model_dump_json(exclude_none=True)}\n\n", is_last=is_last)
+
+    async def fail(self, error: VoxwireError, *, is_last: bool) -> None:
+        """Send an error, by its status or as the stream's last event.
+
+        is_last: no further request is read from the connection, nor the rest of this one.
+        """
+        if self._has_begun:
+            text = f"data: {error_body(error).model_dump_json()}\n\n"
+            await self.send(text, is_last=True)
+            return
+        headers = error_headers(error) | ({"connection": "close"} if is_last else {})
+        text = error_body(error).model_dump_json()
+        await self.whole(text, "application/json", headers, status_of(error))
+
+    async def _put(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._stall_s):
+                await self._send(message)
+        except TimeoutError:
+            raise ClientDisconnect from None
