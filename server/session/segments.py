@@ -186,12 +186,15 @@ class SegmentWriter:
         return events
 
     def _final(self, draft: _Draft, mark: Mark, reason: CloseReason) -> Final:
+        start_s = self._end_s if mark.start_s is None else max(self._end_s, mark.start_s)
+        # A time where silence was left out may be read as its start or its end.
+        self._last_word_s = max(self._last_word_s, start_s)
         return Final(
             segment=self.segment,
             reason=reason,
             text=draft.text.rstrip(),
             words=tuple(self._heard_words(draft)),
-            start_s=self._end_s if mark.start_s is None else max(self._end_s, mark.start_s),
+            start_s=start_s,
             end_s=max(self._end_s, mark.end_s),
             scores=self._scores(draft.tokens),
             n_tokens=draft.n_tokens,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,9 +34,14 @@ from voxwire.protocol.session import (
     Partial,
     Request,
     SessionSettings,
+    SpeechStarted,
+    SpeechStopped,
+    VadEndpoint,
 )
 from voxwire.server.live import LiveTranscriber, OpenModel
+from voxwire.server.session import vad
 from voxwire.server.session.session import Session, SessionLimits
+from voxwire.server.session.shared_vad import VoiceSource
 
 N_SAMPLES = 50_000
 PCM = np.random.default_rng(5).integers(-16000, 16000, N_SAMPLES).astype("<i2").tobytes()
@@ -216,3 +222,59 @@ def test_a_session_ends_at_its_longest_with_an_error_that_says_so(checkpoint: Pa
     assert isinstance(events[-1], Ended)
     assert events[-1].error is not None
     assert events[-1].error.code == "session_too_long"
+
+
+def scripted(probability_of: Callable[[int], float]) -> Callable[[], VoiceSource]:
+    """Return what opens a source that tells each window's probability by its number."""
+
+    def open_() -> VoiceSource:
+        n_seen = 0
+
+        async def voices(windows: np.ndarray) -> np.ndarray:
+            nonlocal n_seen
+            told = [probability_of(n_seen + i) for i in range(len(windows))]
+            n_seen += len(windows)
+            return np.array(told, np.float32)
+
+        return voices
+
+    return open_
+
+
+@pytest.fixture
+def two_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the detector hear speech in windows 20 to 34 and from window 70 on."""
+    source = scripted(lambda n: 1.0 if 20 <= n < 35 or n >= 70 else 0.0)
+    monkeypatch.setattr(vad.shared_vad(), "open", source)
+
+
+@pytest.mark.usefixtures("two_turns")
+@pytest.mark.parametrize("cuts", [[], [1, 5000, 33_333, 71_001, 99_999]])
+def test_turns_are_segments_with_their_own_times(checkpoint: Path, cuts: list[int]) -> None:
+    chosen = SessionSettings(endpoint=VadEndpoint(prefix_padding_ms=300, silence_ms=320))
+    events = transcribe(checkpoint, [*in_pieces(PCM, cuts), Finish()], chosen)
+    turns = [e for e in events if isinstance(e, SpeechStarted | SpeechStopped | Committed)]
+    first_s, stop_s = (20 * 512 - 4800) / 16000, 45 * 512 / 16000
+    second_s = (70 * 512 - 4800) / 16000
+    assert turns == [
+        SpeechStarted(0, first_s),
+        SpeechStopped(0, stop_s),
+        Committed(0, CloseReason.ENDPOINT),
+        SpeechStarted(1, second_s),
+    ]
+    first, second = finals(events)
+    assert (first.reason, second.reason) == (CloseReason.ENDPOINT, CloseReason.END)
+    assert (first.start_s, first.end_s) == (first_s, stop_s)
+    assert (second.start_s, second.end_s) == (second_s, N_SAMPLES / 16000)
+    for final in (first, second):
+        for heard in final.words:
+            assert final.start_s <= heard.word.start_s <= heard.word.end_s <= final.end_s
+
+
+@pytest.mark.usefixtures("two_turns")
+def test_silence_between_turns_is_not_heard(checkpoint: Path) -> None:
+    chosen = SessionSettings(endpoint=VadEndpoint(silence_ms=320))
+    turn = PCM[2 * int(16000 * (20 * 0.032 - 0.3)) : 2 * int(16000 * (35 * 0.032 + 0.32))]
+    alone = transcribe(checkpoint, [Audio(turn), Finish()], SessionSettings(endpoint=None))
+    events = transcribe(checkpoint, [Audio(PCM), Finish()], chosen)
+    assert finals(events)[0].text == finals(alone)[0].text
