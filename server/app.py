@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from .. import __version__
-from .routes import models, streams, transcriptions
+from .doors.asgi import add_doors
+from .routes import health, metrics, models, streams, tokens, transcriptions
 from .routes.errors import add_error_handlers
 from .service import Service
 
@@ -13,7 +14,10 @@ DESCRIPTION = "Streaming speech to text: live over WebSockets, whole files over 
 
 
 def create_app(service: Service) -> FastAPI:
-    """Return the ASGI application. Its service must be started, and outlives it."""
+    """Return the ASGI application. Its service must be started, and outlives it.
+
+    Raises SettingsError for keys that cannot be read.
+    """
     app = FastAPI(
         title="voxwire",
         version=__version__,
@@ -22,7 +26,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     add_error_handlers(app)
-    app.include_router(streams.router)
-    app.include_router(transcriptions.router)
-    app.include_router(models.router)
+    add_doors(app, service.settings, service.metrics)
+    for each in (streams, transcriptions, models, tokens, health, metrics):
+        app.include_router(each.router)
     return app

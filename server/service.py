@@ -12,9 +12,11 @@ import time
 from ..model.delay import MS_PER_TOKEN
 from ..model.tekken import Tekken
 from ..protocol.dialect import Context
-from ..protocol.errors import NotReadyError
+from ..protocol.errors import NotReadyError, RefusedError
 from ..protocol.session import SessionSettings
+from .doors.turnstile import Turnstile
 from .engine.engine import Engine
+from .metrics import Metrics
 from .session.session import Backing, Session, SessionLimits
 from .settings import ServeSettings
 
@@ -25,10 +27,18 @@ def new_id(prefix: str) -> str:
 
 
 class Service:
-    """A started engine under the name of its model, and whom it serves."""
+    """A started engine under the name of its model, and whom it serves.
+
+    metrics: what the engine reports its passes to; None takes new ones.
+    """
 
     def __init__(
-        self, engine: Engine, tekken: Tekken, model_name: str, settings: ServeSettings
+        self,
+        engine: Engine,
+        tekken: Tekken,
+        model_name: str,
+        settings: ServeSettings,
+        metrics: Metrics | None = None,
     ) -> None:
         self.engine = engine
         self.tekken = tekken
@@ -36,6 +46,10 @@ class Service:
         self.settings = settings
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
+        self.turnstile = Turnstile(settings.max_sessions_per_key)
+        self.metrics = metrics or Metrics()
+        self.metrics.watch_capacity(lambda: engine.n_open, lambda: engine.n_free)
+        self._key_ids: dict[str, str | None] = {}  # by session
 
     @property
     def default_delay_ms(self) -> int:
@@ -47,17 +61,24 @@ class Service:
         silence_ms = self.settings.endpoint_silence_ms
         return Context(self.model_name, self.default_delay_ms, new_id, time.time, silence_ms)
 
-    def open_session(self, settings: SessionSettings) -> Session:
+    def open_session(self, settings: SessionSettings, key_id: str | None = None) -> Session:
         """Admit a live session; `close_session` must follow.
 
-        Raises InvalidRequestError, NotReadyError, CapacityError or OverloadedError.
+        key_id: whose it is; None where nobody needs a key. Raises InvalidRequestError,
+        NotReadyError, CapacityError or OverloadedError.
         """
         if self.is_draining:
             raise NotReadyError("the server is going down", retry_after_s=self.settings.drain_s)
         self.engine.check_delay(settings.delay_ms)
-        place = self.engine.reserve()
+        self.turnstile.enter(key_id)
+        try:
+            place = self.engine.reserve()
+        except RefusedError:
+            self.turnstile.leave(key_id)
+            raise
         session = Session(new_id("sess"), self._backing(), place, settings)
         self.sessions[session.id] = session
+        self._key_ids[session.id] = key_id
         return session
 
     def _backing(self) -> Backing:
@@ -67,7 +88,8 @@ class Service:
     def close_session(self, session: Session) -> None:
         """Forget a session, which ends if it has not."""
         session.abandon()
-        self.sessions.pop(session.id, None)
+        if self.sessions.pop(session.id, None) is not None:
+            self.turnstile.leave(self._key_ids.pop(session.id))
 
     async def drain(self, drain_s: float) -> None:
         """Admit nobody any more; return when all sessions are gone, or after `drain_s`."""

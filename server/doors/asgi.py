@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from ...protocol.errors import RefusedError
-from ...protocol.openai_rest.errors import error_body, error_headers, status_of
+from ..metrics import Metrics
+from ..routes.errors import error_response
 from ..settings import ServeSettings
 from .doorman import Doorman, Visitor
 from .knock import Knock
@@ -47,6 +48,17 @@ class Doors:
             await self._app(scope, receive, send)
 
 
+def add_doors(app: FastAPI, settings: ServeSettings, metrics: Metrics) -> None:
+    """Put the doorman before an application; its routes find the mint in `app.state.token_mint`.
+
+    Raises SettingsError for keys that cannot be read.
+    """
+    doorman = Doorman.of(settings)
+    app.state.token_mint = doorman.mint
+    app.add_middleware(Doors, doorman=doorman, on_refusal=lambda error: metrics.refused(error.code))
+    app.add_middleware(_cross_origin, settings=settings)
+
+
 def visitor_of(connection: HTTPConnection) -> Visitor:
     """Return who a request or a WebSocket is from; a FastAPI dependency too."""
     visitor: Visitor = connection.scope[_VISITOR]
@@ -55,15 +67,14 @@ def visitor_of(connection: HTTPConnection) -> Visitor:
 
 async def refuse(error: RefusedError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request, or a WebSocket that is not yet accepted, with the error."""
-    body = error_body(error).model_dump()
-    response = JSONResponse(body, status_of(error), error_headers(error))
+    response = error_response(error)
     if scope["type"] == "websocket":
         await WebSocket(scope, receive, send).send_denial_response(response)
     else:
         await response(scope, receive, send)
 
 
-def cross_origin(app: ASGIApp, settings: ServeSettings) -> ASGIApp:
+def _cross_origin(app: ASGIApp, settings: ServeSettings) -> ASGIApp:
     """Let pages of the configured sites read answers, refusals too; without any, change nothing.
 
     No cookies: credentials stay off. Stands around the doors.

@@ -105,6 +105,11 @@ class Engine:
         return self._worker.started.is_set() and self.is_alive and not self._is_stopping
 
     @property
+    def n_open(self) -> int:
+        """How many sessions are admitted, uploads included."""
+        return sum(self._admission.n_open.values())
+
+    @property
     def n_free(self) -> int:
         """How many more live sessions would be admitted now."""
         return self._admission.n_free if self.is_ready else 0

@@ -20,6 +20,7 @@ from ...protocol.errors import (
 )
 from ...protocol.native.dialect import Native
 from ..connection import Connection
+from ..doors.asgi import visitor_of
 from ..service import Service
 
 log = logging.getLogger(__name__)
@@ -37,15 +38,17 @@ async def native(socket: WebSocket) -> None:
 async def converse(socket: WebSocket, from_query: FromQuery) -> None:
     """Admit a client and carry its session, or refuse it by an HTTP answer to its handshake."""
     service: Service = socket.app.state.service
+    visitor = visitor_of(socket)
     try:
         dialect = from_query(socket.query_params, service.context())
-        session = service.open_session(dialect.settings)
+        session = service.open_session(dialect.settings, visitor.key_id)
     except VoxwireError as error:
         log.info("path=%s refused=%s", socket.url.path, error.code)
+        service.metrics.refused(error.code)
         await socket.send_denial_response(refusal(error))
         return
     try:
-        await socket.accept()
+        await socket.accept(visitor.subprotocol)
         await Connection(socket, dialect, session, service.settings.session_idle_s).run()
     finally:
         service.close_session(session)
