@@ -23,6 +23,8 @@ def create_app(service: Service) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         telemetry={"auto_configure": False},
+        docs_url=None,  # those that FastAPI brings load their parts from elsewhere
+        redoc_url=None,
     )
     app.state.service = service
     add_error_handlers(app)
