@@ -36,12 +36,11 @@ class Context:
 
 
 class Dialect(Protocol):
-    """Translates one connection's messages; remembers what its wire format needs remembered.
+    """Translates one connection's messages; remembers what its wire format needs remembered."""
 
-    settings: what the client asked for with its address, to begin the session with.
-    """
-
-    settings: SessionSettings
+    @property
+    def settings(self) -> SessionSettings:
+        """What the client asked for with its address, to begin the session with."""
 
     def greet(self) -> Sequence[Message]:
         """Return what the client is told first."""
