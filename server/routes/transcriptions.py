@@ -11,6 +11,7 @@ from ...protocol.errors import UnsupportedError
 from ...protocol.openai_rest.answers import Transcription, VerboseTranscription
 from ...protocol.openai_rest.errors import ErrorBody
 from ...protocol.openai_rest.form import form_schema
+from ..doors.asgi import visitor_of
 from ..service import Service
 from ..uploads.answer import UploadAnswer, Uploads
 from ..uploads.decoding import DecoderLimits
@@ -91,7 +92,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 )
 async def transcribe(request: Request) -> Response:
     """Receive a recording and answer with its transcript."""
-    return UploadAnswer(_uploads(request))
+    return UploadAnswer(_uploads(request), visitor_of(request).key_id)
 
 
 @router.post(

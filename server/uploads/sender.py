@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
@@ -11,18 +12,22 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Send
 
 from ...protocol.errors import VoxwireError
-from ...protocol.openai_rest.errors import error_body, error_headers, status_of
+from ...protocol.openai_rest.errors import ErrorBody, error_body, error_headers, status_of
 
 STALL_S = 60.0  # who takes nothing for so long has left
 
 
 class Sender:
-    """Raises ClientDisconnect when the client takes nothing for STALL_S."""
+    """Sends raise ClientDisconnect when the client takes nothing for STALL_S.
+
+    is_finished: the last piece was sent.
+    """
 
     def __init__(self, send: Send, stall_s: float = STALL_S) -> None:
         self._send = send
         self._stall_s = stall_s
         self._has_begun = False
+        self.is_finished = False
 
     async def whole(
         self, text: str, media_type: str, headers: Mapping[str, str], status: int = 200
@@ -49,23 +54,25 @@ class Sender:
         """Send a piece of the body."""
         body = text.encode()
         await self._put({"type": "http.response.body", "body": body, "more_body": not is_last})
+        self.is_finished = is_last
 
     async def send_event(self, event: BaseModel, *, is_last: bool = False) -> None:
         """Send a piece of the body as a server-sent event."""
-        await self.send(f"data: {event.model_dump_json(exclude_none=True)}\n\n", is_last=is_last)
+        json = event.model_dump_json(exclude_none=not isinstance(event, ErrorBody))
+        await self.send(f"data: {json}\n\n", is_last=is_last)
 
     async def fail(self, error: VoxwireError, *, is_last: bool) -> None:
-        """Send an error, by its status or as the stream's last event.
+        """Send an error, by its status or as the stream's last event; or nobody reads it.
 
         is_last: no further request is read from the connection, nor the rest of this one.
         """
-        if self._has_begun:
-            text = f"data: {error_body(error).model_dump_json()}\n\n"
-            await self.send(text, is_last=True)
-            return
-        headers = error_headers(error) | ({"connection": "close"} if is_last else {})
-        text = error_body(error).model_dump_json()
-        await self.whole(text, "application/json", headers, status_of(error))
+        with suppress(ClientDisconnect):
+            if self._has_begun:
+                await self.send_event(error_body(error), is_last=True)
+                return
+            headers = error_headers(error) | ({"connection": "close"} if is_last else {})
+            text = error_body(error).model_dump_json()
+            await self.whole(text, "application/json", headers, status_of(error))
 
     async def _put(self, message: Message) -> None:
         try:
