@@ -18,7 +18,9 @@ from ...protocol.errors import (
     UnauthorizedError,
     VoxwireError,
 )
+from ...protocol.mistral.dialect import Mistral
 from ...protocol.native.dialect import Native
+from ...protocol.realtime import Realtime
 from ..connection import Connection
 from ..doors.asgi import visitor_of
 from ..service import Service
@@ -33,6 +35,18 @@ FromQuery: TypeAlias = Callable[[Mapping[str, str], Context], Dialect]
 async def native(socket: WebSocket) -> None:
     """Speak voxwire's own dialect."""
     await converse(socket, Native.from_query)
+
+
+@router.websocket("/v1/realtime")
+async def realtime(socket: WebSocket) -> None:
+    """Speak OpenAI's Realtime dialect, or vLLM's."""
+    await converse(socket, Realtime.from_query)
+
+
+@router.websocket("/v1/audio/transcriptions/realtime")
+async def mistral(socket: WebSocket) -> None:
+    """Speak Mistral's realtime dialect."""
+    await converse(socket, Mistral.from_query)
 
 
 async def converse(socket: WebSocket, from_query: FromQuery) -> None:
