@@ -25,6 +25,7 @@ from voxwire.protocol.session import (
     Event,
     Final,
     Finish,
+    KeepAlive,
     Lag,
     Partial,
     Reply,
@@ -111,6 +112,6 @@ def _answer(dialect: Dialect, request: object) -> list[Message | Close]:
             return [request.message]
         case Configure():
             return list(dialect.tell(Configured(request.settings, request.ref)))
-        case Audio() | Commit() | Clear() | Finish():
+        case Audio() | Commit() | Clear() | Finish() | KeepAlive():
             return []
     raise AssertionError(f"expected a request, got {request}")
