@@ -45,7 +45,7 @@ class Hearing:
         self._max_segment_samples = int(max_segment_s * RATE_HZ)
         self._reader = SampleReader(settings.format)
         self._detector = _detector(settings)
-        self._n_open = 0  # samples sent since a commit, of which some final owes an account
+        self._n_open = 0  # samples heard since a flush, which some final accounts for
         self._n_unmarked = 0  # samples heard since a mark
         self._start_s: float | None = None  # of the turn, where a detector tells
 
@@ -77,8 +77,7 @@ class Hearing:
     async def finish(self, heard: EngineSession, tell: Tell, reason: CloseReason) -> None:
         """Close the last segment with all that came, and end the engine's session."""
         await self._take_rest(heard, tell)
-        is_open = self._n_open > 0 or self._writer.has_text
-        self._mark(reason if is_open else None, is_announced=True)
+        self._mark(reason if self._n_open else None, is_announced=True)
         heard.end()
 
     async def _take_rest(self, heard: EngineSession, tell: Tell) -> None:
@@ -88,7 +87,6 @@ class Hearing:
             await self._obey(heard, self._detector.flush(), tell)
 
     async def _take(self, heard: EngineSession, samples: Samples, tell: Tell) -> None:
-        self._n_open += len(samples)
         if self._detector is None:
             await self._feed(heard, samples, tell)
         else:
@@ -109,6 +107,7 @@ class Hearing:
 
     async def _feed_piece(self, heard: EngineSession, samples: Samples) -> None:
         self._clock.heard(len(samples))
+        self._n_open += len(samples)
         self._n_unmarked += len(samples)
         await heard.feed(samples)
 

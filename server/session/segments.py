@@ -89,11 +89,6 @@ class SegmentWriter:
         """The number of the segment that the next mark will close, where only marks close any."""
         return self.segment + len(self._marks)
 
-    @property
-    def has_text(self) -> bool:
-        """Whether something was written in the open segment."""
-        return bool(self._draft.text)
-
     def mark(self, mark: Mark) -> None:
         """Note where a segment ends, before the tokens that reach it come."""
         self._marks.append(mark)
