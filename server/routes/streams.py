@@ -10,6 +10,7 @@ from typing import TypeAlias
 from fastapi import APIRouter, WebSocket
 from fastapi.responses import JSONResponse
 
+from ...protocol.deepgram.dialect import Deepgram
 from ...protocol.dialect import Context, Dialect
 from ...protocol.errors import (
     ForbiddenError,
@@ -47,6 +48,12 @@ async def realtime(socket: WebSocket) -> None:
 async def mistral(socket: WebSocket) -> None:
     """Speak Mistral's realtime dialect."""
     await converse(socket, Mistral.from_query)
+
+
+@router.websocket("/v1/listen")
+async def deepgram(socket: WebSocket) -> None:
+    """Speak Deepgram's live dialect."""
+    await converse(socket, Deepgram.from_query)
 
 
 async def converse(socket: WebSocket, from_query: FromQuery) -> None:
