@@ -14,8 +14,8 @@ help: ## list these targets
 demo: .venv/.ready ## transcribe a recording of a human voice as if it were spoken now
 	@$(PY) -m voxwire demo
 
-serve:
-	@echo "voxwire has no server yet; 'make demo' shows what there is." >&2; exit 1
+serve: .venv/.ready ## serve at http://127.0.0.1:8000: a page to speak into, and the APIs
+	@$(PY) -m voxwire serve
 
 test: .venv/.ready ## run all tests
 	@$(PY) -m pytest

@@ -82,7 +82,7 @@ def _setting(default: Any, group: str, help_text: str, **bounds: Any) -> Any:
     return Field(default, description=help_text, json_schema_extra=extra, **bounds)
 
 
-NETWORK, DOORS, LIMITS, HEARING = "Network", "Doors", "Limits", "Hearing and ending"
+NETWORK, HEARING, DOORS, LIMITS, RUNNING = "Network", "Hearing", "Doors", "Limits", "Running"
 
 
 class ServeSettings(BaseSettings):
@@ -101,7 +101,6 @@ class ServeSettings(BaseSettings):
         hide_input_in_errors=True,  # it may be a key
     )
 
-    config: Path | None = _setting(None, NETWORK, "A TOML file with settings, named as here.")
     host: str = _setting("127.0.0.1", NETWORK, "The address to listen on; 0.0.0.0 for all of IPv4.")
     port: int = _setting(
         8000, NETWORK, "The TCP port to listen on; 0 takes a free one.", ge=0, le=65535
@@ -127,21 +126,12 @@ class ServeSettings(BaseSettings):
     endpoint_silence_ms: int = _setting(
         800, HEARING, "Silence that closes a segment.", ge=80, le=60_000
     )
-    resume_grace_s: float = _setting(
-        30.0, HEARING, "How long a session waits for a client whose socket broke.", ge=0, le=3600
-    )
-    drain_s: float = _setting(
-        30.0, HEARING, "At shutdown, how long open sessions may go on.", ge=0, le=3600
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = _setting(
-        "info", HEARING, "What to log: debug, info, warning or error."
-    )
 
+    api_keys: Keys = _setting((), DOORS, "Keys that let a client in, divided by commas.")
+    api_keys_file: Path | None = _setting(None, DOORS, "A file with one key on each line.")
     insecure: bool = _setting(
         False, DOORS, "Let in, from other machines too, whoever comes without a key."
     )
-    api_keys: Keys = _setting((), DOORS, "Keys that let a client in, divided by commas.")
-    api_keys_file: Path | None = _setting(None, DOORS, "A file with one key on each line.")
     allow_origins: Origins = _setting(
         (), DOORS, "Other sites whose pages may connect, as https://app.example."
     )
@@ -151,12 +141,12 @@ class ServeSettings(BaseSettings):
     cors_origins: Origins = _setting(
         (), DOORS, "Other sites whose pages may read REST answers; they may connect too."
     )
-    max_sessions_per_key: int = _setting(
-        0, DOORS, "Sessions that one key may have open; 0 for no such limit.", ge=0, le=4096
-    )
 
     max_sessions: int = _setting(
         128, LIMITS, "Sessions open at once, uploads included.", ge=1, le=4096
+    )
+    max_sessions_per_key: int = _setting(
+        0, LIMITS, "Sessions that one key may have open; 0 for no such limit.", ge=0, le=4096
     )
     max_uploads: int = _setting(16, LIMITS, "Uploads among them.", ge=0, le=4096)
     max_message_bytes: int = _setting(
@@ -179,6 +169,17 @@ class ServeSettings(BaseSettings):
     )
     segment_max_s: float = _setting(
         120.0, LIMITS, "The longest segment; a longer one is closed and another begun.", ge=1
+    )
+    resume_grace_s: float = _setting(
+        30.0, LIMITS, "How long a session waits for a client whose socket broke.", ge=0, le=3600
+    )
+
+    config: Path | None = _setting(None, RUNNING, "A TOML file with settings, named as here.")
+    drain_s: float = _setting(
+        30.0, RUNNING, "At shutdown, how long open sessions may go on.", ge=0, le=3600
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", RUNNING, "What to log: debug, info, warning or error."
     )
 
     @classmethod

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from ...protocol.errors import RefusedError
+from ..access_log import AccessLog
 from ..metrics import Metrics
 from ..routes.errors import error_response
 from ..settings import ServeSettings
@@ -49,7 +50,7 @@ class Doors:
 
 
 def add_doors(app: FastAPI, settings: ServeSettings, metrics: Metrics) -> None:
-    """Put the doorman before an application; its routes find the mint in `app.state.token_mint`.
+    """Put the doorman before an application, and log who comes; its routes find the mint in `app.state.token_mint`.
 
     Raises SettingsError for keys that cannot be read.
     """
@@ -57,6 +58,7 @@ def add_doors(app: FastAPI, settings: ServeSettings, metrics: Metrics) -> None:
     app.state.token_mint = doorman.mint
     app.add_middleware(Doors, doorman=doorman, on_refusal=lambda error: metrics.refused(error.code))
     app.add_middleware(_cross_origin, settings=settings)
+    app.add_middleware(AccessLog)
 
 
 def visitor_of(connection: HTTPConnection) -> Visitor:
