@@ -17,6 +17,7 @@ import numpy.typing as npt
 import soxr
 
 SAMPLE_RATE_HZ = 16000
+MAX_STREAMS = 64
 Samples: TypeAlias = npt.NDArray[np.float32]
 # Playlists name other files and addresses; an uploaded one must not make us read them.
 _NO_OTHER_FILES = {"protocol_whitelist": "none"}
@@ -119,8 +120,11 @@ class Media:
             container = av.open(self._file, mode="r", options=_NO_OTHER_FILES)
         except av.error.FFmpegError as error:
             raise MediaError(self.name, "an audio or video file", error.strerror or "") from None
+        form, n_streams = container.format.long_name, len(container.streams)
+        if n_streams > MAX_STREAMS:
+            container.close()
+            raise MediaError(self.name, f"at most {MAX_STREAMS} streams", f"{n_streams} ({form})")
         if not container.streams.audio:
-            form = container.format.long_name
             container.close()
             raise MediaError(self.name, "an audio stream", f"none in this file ({form})")
         return container

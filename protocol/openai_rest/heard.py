@@ -186,7 +186,7 @@ def _groups(tokens: Sequence[TextToken], starts_s: Sequence[float]) -> list[Sequ
     """
     times = [token.at_s for token in tokens]
     cuts = [bisect_left(times, start_s) for start_s in starts_s]
-    ends = [*cuts[1:], len(tokens)]
+    ends = [*cuts, len(tokens)][1:]
     return [tokens[cut : max(end, cut + 1)] for cut, end in zip(cuts, ends, strict=True)]
 
 

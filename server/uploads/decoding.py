@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field, ValidationError
 
-from ...protocol.errors import MediaRefusedError, TooLargeError
+from ...protocol.errors import CapacityError, MediaRefusedError, TooLargeError
 from ..collector import SAMPLE_RATE_HZ
 from .pipe import HEADER, MAX_RECORD_BYTES, MAX_TEXT_CHARS, Kind
 
-DECODER = "voxwire.server.uploads.decoder"
+COMMAND = (sys.executable, "-I", "-m", "voxwire.server.uploads.decoder")
 # Nothing of the server's environment, which may hold keys; one thread of BLAS reserves less memory.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+_RETRY_S = 5.0
 
 _Record = TypeVar("_Record", bound=BaseModel)
 
@@ -61,7 +62,7 @@ class Decoding:
     """One media file, decoded in a process of its own. Use as an async context manager, once.
 
     file: at its beginning, with a descriptor; nobody else may use it meanwhile. Starting takes
-    0.1 s (2-core EPYC VM, 2026-11-25). Raises MediaRefusedError, TooLargeError.
+    0.1 s (2-core EPYC VM, 2026-11-25). Raises MediaRefusedError, TooLargeError, CapacityError.
     """
 
     def __init__(self, file: BinaryIO, limits: DecoderLimits) -> None:
@@ -72,19 +73,10 @@ class Decoding:
 
     async def __aenter__(self) -> Self:
         """Start the process; return when it has found audio."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-m", DECODER),
-                *(str(self._limits.memory_bytes), str(self._limits.cpu_s)),
-                stdin=self._file,
-                stdout=theirs.fileno(),
-                stderr=asyncio.subprocess.DEVNULL,
-                env=ENVIRONMENT,
-            )
-        self._reader, self._writer = await asyncio.open_unix_connection(
-            sock=ours, limit=MAX_RECORD_BYTES
-        )
+        try:
+            await self._start()
+        except OSError:  # no process, descriptor or memory left
+            raise CapacityError("the server cannot start a decoder now", _RETRY_S) from None
         try:
             await self._open()
         except BaseException:
@@ -117,6 +109,24 @@ class Decoding:
             n_samples += len(data) // 4
             self._check_length(n_samples / SAMPLE_RATE_HZ)
             yield np.frombuffer(data, "<f4").astype(np.float32, copy=False)
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._reader, self._writer = await asyncio.open_unix_connection(
+                sock=ours, limit=MAX_RECORD_BYTES
+            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(*COMMAND, str(self._limits.memory_bytes), str(self._limits.cpu_s)),
+                    stdin=self._file,
+                    stdout=theirs.fileno(),
+                    stderr=asyncio.subprocess.DEVNULL,
+                    env=ENVIRONMENT,
+                )
+            except BaseException:
+                self._writer.close()
+                raise
 
     async def _open(self) -> None:
         kind, data = await self._record()
