@@ -10,6 +10,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from ... import __version__
+from ...clients.python.listen import listen_command
 from ...model.errors import ModelError
 from ..settings import SettingsError
 from .convert import convert_command
@@ -30,6 +31,7 @@ HELP = """Streaming speech to text on MLX.
 [bold]Examples[/bold]
 
   voxwire serve                            a page to speak into, and APIs
+  voxwire listen                           speak into that server, read here
   voxwire demo                             a recording, as if spoken now
   voxwire transcribe talk.mp3              any container; prints text
   voxwire transcribe a.wav b.webm -f srt   subtitles; also json and vtt
@@ -115,6 +117,7 @@ _add("convert", convert_command, computes=False)
 _add("full-size", full_size_command, computes=True)
 _add("doctor", doctor_command, computes=False)
 _add("serve", serve_command, computes=True)
+_add("listen", listen_command, computes=False)
 
 
 def main() -> None:
