@@ -50,8 +50,9 @@ class Doors:
 
 
 def add_doors(app: FastAPI, settings: ServeSettings, metrics: Metrics) -> None:
-    """Put the doorman before an application, and log who comes; its routes find the mint in `app.state.token_mint`.
+    """Put the doorman before an application, and log who comes.
 
+    Routes find the mint of tokens in `app.state.token_mint`.
     Raises SettingsError for keys that cannot be read.
     """
     doorman = Doorman.of(settings)
