@@ -160,6 +160,8 @@ class SegmentWriter:
         if not delta.text:
             return []
         self._draft.text += delta.text
+        if self._marks and self._marks[0].reason is None:
+            return []  # the client was told that this segment is dropped
         score = self._scores([token])
         at_s = self._time_of(token.index)
         return [Partial(self.segment, delta.text, self._draft.text, at_s, score)]
