@@ -23,7 +23,6 @@ from ..session import (
     Ended,
     Event,
     Final,
-    Lag,
     Partial,
     Reply,
     Request,
@@ -169,7 +168,7 @@ class OpenAIRealtime:
         return item
 
     def tell(self, event: Event) -> Sequence[Message | Close]:
-        """Return the events that say it; nothing for a Lag, which OpenAI has no word for."""
+        """Return the events that say it; nothing where OpenAI has no word for it."""
         match event:
             case Configured():
                 return self._configured(event)
@@ -195,7 +194,7 @@ class OpenAIRealtime:
                 return [self._voice.warning("draining", message)]
             case Ended():
                 return self._ended(event)
-            case Lag():
+            case _:
                 return ()
 
     def _configured(self, event: Configured) -> Sequence[Message]:
