@@ -9,21 +9,21 @@ import ssl
 from .settings import ServeSettings, SettingsError
 
 
-def bind(settings: ServeSettings) -> list[socket.socket]:
-    """Take the host's addresses without listening yet: nobody may connect to what is not there.
+def bind(host: str, port: int, flag: str = "--port") -> list[socket.socket]:
+    """Take a port of the host's addresses, not listening yet: nobody connects to what is not there.
 
-    Raises SettingsError where that cannot be, with what to do.
+    port: 0 takes a free one. flag: which sets the port. Raises SettingsError where that cannot be,
+    with what to do.
     """
     taken: list[socket.socket] = []
-    port = settings.port
     try:
-        for family, address in _resolve(settings.host, port):
+        for family, address in _resolve(host, port):
             taken.append(_bind_one(family, (address[0], port, *address[2:])))
             port = taken[0].getsockname()[1]
     except OSError as error:
         for each in taken:
             each.close()
-        raise SettingsError(_why(error, settings.host, port)) from None
+        raise SettingsError(_why(error, host, port, flag)) from None
     return taken
 
 
@@ -67,16 +67,16 @@ def _bind_one(family: socket.AddressFamily, address: tuple[object, ...]) -> sock
     return listening
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _why(error: OSError, host: str, port: int, flag: str) -> str:
     if isinstance(error, socket.gaierror):
         return f"--host {host}: no such address"
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {port} of {host} is in use: stop the program that has it "
-            f"(`lsof -i :{port}` names it), or take another with --port {port + 1}"
+            f"(`lsof -i :{port}` names it), or take another with {flag} {port + 1}"
         )
     if error.errno == errno.EACCES:
-        return f"port {port} is for administrators: take one from 1024 on with --port"
+        return f"port {port} is for administrators: take one from 1024 on with {flag}"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"--host {host}: this machine has no such address"
     return f"{host}, port {port}: {error.strerror}"

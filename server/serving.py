@@ -21,6 +21,7 @@ import uvicorn
 from .app import create_app
 from .service import Service
 from .settings import ServeSettings
+from .wyoming import wyoming_server
 
 log = logging.getLogger(__name__)
 
@@ -70,23 +71,32 @@ class _Web(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Bound and not yet listening, for each port; none for Wyoming where it is not wanted."""
+
+    web: list[socket.socket]
+    wyoming: list[socket.socket]
+
+
 async def serve(
-    service: Service, sockets: list[socket.socket], ending: Ending, on_ready: Callable[[], None]
+    service: Service, sockets: Sockets, ending: Ending, on_ready: Callable[[], None]
 ) -> None:
     """Serve until an end is wanted and over: drained, or cut when time is up.
 
     on_ready: called when clients can connect.
     """
     web = _Web(_web_config(service))
-    serving = asyncio.create_task(web.serve(sockets))
+    serving = asyncio.create_task(web.serve(sockets.web))
     await _started(web, serving)
-    on_ready()
-    await _first(serving, ending.wanted.wait())
-    if ending.failure is None:
-        await _drain(service, ending)
-    await _tell_reasons(service)
-    web.should_exit = True
-    await serving
+    async with wyoming_server(service, sockets.wyoming):
+        on_ready()
+        await _first(serving, ending.wanted.wait())
+        if ending.failure is None:
+            await _drain(service, ending)
+        await _tell_reasons(service)
+        web.should_exit = True
+        await serving
 
 
 async def stop_engine(service: Service) -> None:

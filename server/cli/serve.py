@@ -23,7 +23,7 @@ from ..listening import bind, check_tls
 from ..logs import set_up_logging
 from ..metrics import Metrics
 from ..service import Service
-from ..serving import EXIT_ENGINE_FAILED, Ending, serve, stop_engine
+from ..serving import EXIT_ENGINE_FAILED, Ending, Sockets, serve, stop_engine
 from ..settings import ServeSettings
 from .flags import takes_settings
 from .progress import downloads, errors
@@ -59,7 +59,11 @@ def serve_command(settings: ServeSettings) -> None:
     # Whatever can be wrong is found before gigabytes are loaded.
     n_keys = len(read_keys(settings).digests)
     check_tls(settings)
-    sockets = bind(settings)
+    wyoming = settings.wyoming_port
+    sockets = Sockets(
+        bind(settings.host, settings.port),
+        [] if wyoming is None else bind(settings.host, wyoming, "--wyoming-port"),
+    )
     set_up_logging(settings.log_level)
     console = errors()
     with downloads(console) as bars:
@@ -73,11 +77,11 @@ def serve_command(settings: ServeSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the server. sockets: bound, not yet listening."""
+    """One run of the server, from loading to its end."""
 
     settings: ServeSettings
     directory: Path
-    sockets: list[socket.socket]
+    sockets: Sockets
     n_keys: int
     console: Console
 
@@ -103,24 +107,31 @@ class Run:
         return 0 if ending.failure is None else EXIT_ENGINE_FAILED
 
     def _announce(self, service: Service) -> None:
-        for line in announcement(service, self.sockets[0].getsockname()[1], self.n_keys):
+        for line in announcement(service, self.sockets, self.n_keys):
             self.console.print(Text(line), soft_wrap=True)
 
 
-def announcement(service: Service, port: int, n_keys: int) -> list[str]:
+def announcement(service: Service, sockets: Sockets, n_keys: int) -> list[str]:
     """Return what is told when clients can connect: where, who may, how many."""
     settings = service.settings
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    there, secure = f"{host}:{port}", "s" if settings.tls_cert else ""
+    there, secure = f"{host}:{_port(sockets.web)}", "s" if settings.tls_cert else ""
+    wyoming = [f"  wyoming   tcp://{host}:{_port(sockets.wyoming)}"] if sockets.wyoming else []
     sessions = f"{service.engine.n_free} live sessions, as measured on this machine"
     return [
         f"voxwire {__version__} serves {service.model_name} at http{secure}://{there}",
         f"  live      ws{secure}://{there}/v1/realtime as OpenAI's, /v1/listen as Deepgram's",
         f"  files     http{secure}://{there}/v1/audio/transcriptions",
+        *wyoming,
         f"  keys      {_key_state(settings, n_keys)}",
         f"  capacity  {sessions}; delay {service.default_delay_ms} ms",
         f"  end       Ctrl-C: open sessions have {settings.drain_s:g} s to finish; twice: at once",
     ]
+
+
+def _port(sockets: list[socket.socket]) -> int:
+    port: int = sockets[0].getsockname()[1]
+    return port
 
 
 def _key_state(settings: ServeSettings, n_keys: int) -> str:

@@ -21,19 +21,19 @@ def test_a_port_in_use_is_named_with_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(SettingsError, match=f"port {port} of 127.0.0.1 is in use") as caught:
-            bind(ServeSettings(port=port))
-    assert f"--port {port + 1}" in str(caught.value)
+            bind("127.0.0.1", port, "--wyoming-port")
+    assert f"--wyoming-port {port + 1}" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_nobody_can_connect_before_the_server_listens() -> None:
-    (bound,) = bind(ServeSettings(port=0))
+    (bound,) = bind("127.0.0.1", 0)
     with bound, pytest.raises(ConnectionRefusedError):
         socket.create_connection(bound.getsockname(), timeout=5)
 
 
 def test_all_addresses_of_a_name_have_one_port() -> None:
-    bound = bind(ServeSettings(host="localhost", port=0))
+    bound = bind("localhost", 0)
     ports = {each.getsockname()[1] for each in bound}
     close(bound)
     assert len(ports) == 1
@@ -44,8 +44,8 @@ def test_what_was_taken_is_given_back_where_one_address_fails() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(SettingsError, match="in use"):
-            bind(ServeSettings(host="localhost", port=port))
-    close(bind(ServeSettings(host="localhost", port=port)))
+            bind("localhost", port)
+    close(bind("localhost", port))
 
 
 # --- TLS ---
