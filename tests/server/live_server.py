@@ -10,17 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import uvicorn
 
 from voxwire.model.checkpoint.hub import resolve_model
 from voxwire.model.tekken import Tekken
 from voxwire.server.app import create_app
+from voxwire.server.engine import loop
 from voxwire.server.engine.admission import Limits
 from voxwire.server.engine.backend import Backend, load_backend
 from voxwire.server.engine.engine import Engine
 from voxwire.server.service import Service
 from voxwire.server.settings import ServeSettings
+from voxwire.server.wyoming import wyoming_server
 
 START_S = 60.0
 
@@ -30,6 +33,7 @@ class LiveServer:
     """A server that listens. http, ws: its addresses, without a slash at the end."""
 
     port: int = 0
+    wyoming_port: int = 0
     service: Service = field(init=False)
     loop: asyncio.AbstractEventLoop = field(init=False)
 
@@ -51,6 +55,7 @@ def live_server(model: str = "embedded", load: Any = None, **settings: Any) -> I
     """Start a server with the named model (an alias or a folder), and stop it at the end.
 
     load: loads a backend of the test's own instead. settings: as `voxwire serve` takes them.
+    Sessions are admitted up to the configured number, however slow the machine is just now.
     """
     server = LiveServer()
     stop, ready = threading.Event(), threading.Event()
@@ -58,7 +63,11 @@ def live_server(model: str = "embedded", load: Any = None, **settings: Any) -> I
 
     def run() -> None:
         try:
-            asyncio.run(_serve(server, model, load, ServeSettings(**settings), ready, stop))
+            with (
+                mock.patch.object(loop, "LIVE_BUDGET_S", 1e9),
+                mock.patch.object(loop, "is_behind", return_value=False),
+            ):
+                asyncio.run(_serve(server, model, load, ServeSettings(**settings), ready, stop))
         except BaseException as error:
             failure.append(error)
         finally:
@@ -95,8 +104,9 @@ async def _serve(
         tekken = Tekken.load(engine.tokenizer_file)
         server.service = Service(engine, tekken, Path(model).name, settings)
         server.loop = asyncio.get_running_loop()
-        with socket.create_server(("127.0.0.1", 0)) as listening:
+        with _listen() as listening, _listen() as wyoming:
             server.port = listening.getsockname()[1]
+            server.wyoming_port = wyoming.getsockname()[1]
             config = uvicorn.Config(
                 create_app(server.service),
                 log_level="warning",
@@ -108,7 +118,12 @@ async def _serve(
             task = asyncio.create_task(web.serve(sockets=[listening]))
             while not web.started and not task.done():
                 await asyncio.sleep(0.01)
-            ready.set()
-            await asyncio.to_thread(stop.wait)
+            async with wyoming_server(server.service, [wyoming]):
+                ready.set()
+                await asyncio.to_thread(stop.wait)
             web.should_exit = True
             await task
+
+
+def _listen() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
