@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
+
+from pydantic import BaseModel
 
 from ..closing import closing
 from ..dialect import Close, Context, Message
@@ -25,6 +27,7 @@ from ..session import (
     Draining,
     Encoding,
     Ended,
+    Endpoint,
     Event,
     Final,
     Finish,
@@ -32,6 +35,9 @@ from ..session import (
     Request,
     RequestRefused,
     SessionSettings,
+    SpeechStarted,
+    SpeechStopped,
+    VadEndpoint,
     Warned,
 )
 from ..utterance import Utterance
@@ -51,6 +57,10 @@ from .events import (
     SessionUpdate,
     SessionUpdated,
     TextDelta,
+    TurnDetection,
+    TurnDetectionPatch,
+    TurnEnd,
+    TurnStart,
     Usage,
     WarningEvent,
 )
@@ -63,11 +73,13 @@ _ENCODINGS: Mapping[AudioEncoding, Encoding] = MappingProxyType(
         "pcm_alaw": Encoding.ALAW,
     }
 )
+# A segment that was closed so ends no utterance: it goes on, or Ended says why it does not.
+_GOES_ON = (CloseReason.ENDPOINT, CloseReason.LIMIT, CloseReason.ERROR)
 _NAMES = MappingProxyType({encoding: name for name, encoding in _ENCODINGS.items()})
 
 
 class Mistral:
-    """One client's view of a session in which only the client's flushes end utterances."""
+    """One client's view of a session; what is said between two flushes is one utterance."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -118,7 +130,7 @@ class Mistral:
             raise MessageError(message, code="invalid_value", param="session")
         ref = self._context.new_id("update")
         self._asked = _merge(self._asked, patch)
-        self._ignored[ref] = [quoted(name) for name, value in _extras(patch) if value]
+        self._ignored[ref] = [quoted(name) for name in _extras(patch, "session")]
         return [Configure(self._asked, ref)]
 
     def tell(self, event: Event) -> Sequence[Message | Close]:
@@ -128,6 +140,10 @@ class Mistral:
                 return [TextDelta(text=self._utterance.add_partial(event)).model_dump_json()]
             case Final():
                 return list(self._final(event))
+            case SpeechStarted():
+                return [TurnStart(time_s=event.at_s).model_dump_json()]
+            case SpeechStopped():
+                return [TurnEnd(time_s=event.at_s).model_dump_json()]
             case Configured():
                 return self._configured(event)
             case RequestRefused():
@@ -163,8 +179,8 @@ class Mistral:
         if final.text:
             segment = Segment(text=final.text, start=final.start_s, end=final.end_s)
             yield segment.model_dump_json()
-        if final.reason not in (CloseReason.LIMIT, CloseReason.ERROR):
-            yield self._done()  # else it goes on, or Ended says why it does not
+        if final.reason not in _GOES_ON:
+            yield self._done()
 
     def _ended(self, event: Ended) -> Iterator[Message | Close]:
         if event.error is not None:
@@ -201,6 +217,7 @@ class Mistral:
                 encoding=_NAMES[settings.format.encoding], sample_rate=settings.format.rate_hz
             ),
             target_streaming_delay_ms=settings.delay_ms or self._context.default_delay_ms,
+            turn_detection=_show_turn(settings.endpoint),
         )
 
 
@@ -211,11 +228,32 @@ def _merge(settings: SessionSettings, patch: SessionPatch) -> SessionSettings:
         settings = replace(settings, format=form)
     if "target_streaming_delay_ms" in patch.model_fields_set:
         settings = replace(settings, delay_ms=patch.target_streaming_delay_ms)
+    if "turn_detection" in patch.model_fields_set:
+        settings = replace(settings, endpoint=_endpoint(patch.turn_detection))
     return settings
 
 
-def _extras(patch: SessionPatch) -> list[tuple[str, Any]]:
-    return [(f"session.{name}", value) for name, value in (patch.model_extra or {}).items()]
+def _endpoint(patch: TurnDetectionPatch | None) -> Endpoint:
+    if patch is None:
+        return None
+    return VadEndpoint(threshold=patch.start_threshold, silence_ms=patch.min_silence_ms)
+
+
+def _show_turn(endpoint: Endpoint) -> TurnDetection | None:
+    if not isinstance(endpoint, VadEndpoint):
+        return None
+    return TurnDetection(start_threshold=endpoint.threshold, min_silence_ms=endpoint.silence_ms)
+
+
+def _extras(patch: BaseModel, path: str) -> Iterator[str]:
+    """Return what was asked for in vain, at any depth."""
+    for name, value in (patch.model_extra or {}).items():
+        if value:
+            yield f"{path}.{name}"
+    for name in type(patch).model_fields:
+        part = getattr(patch, name)
+        if isinstance(part, BaseModel):
+            yield from _extras(part, f"{path}.{name}")
 
 
 def _warning(code: str, message: str, params: Sequence[str] = ()) -> str:

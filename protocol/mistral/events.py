@@ -6,6 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..session import MAX_PAUSE_MS
+
 AudioEncoding: TypeAlias = Literal["pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw"]
 
 
@@ -18,6 +20,16 @@ class AudioFormatFields(BaseModel):
     sample_rate: int
 
 
+class TurnDetectionPatch(BaseModel):
+    """When a turn begins and ends: by speech and silence, so that there are no eager ends."""
+
+    # Extras are named to the client as ignored.
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    start_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    min_silence_ms: Annotated[int, Field(ge=0, le=MAX_PAUSE_MS)] = 500
+
+
 class SessionPatch(BaseModel):
     """What an update changes: what is absent stays as it is."""
 
@@ -26,7 +38,7 @@ class SessionPatch(BaseModel):
 
     audio_format: AudioFormatFields | None = None
     target_streaming_delay_ms: Annotated[int, Field(gt=0)] | None = None
-    turn_detection: None = None  # refused: a client would wait for turns that nobody tells
+    turn_detection: TurnDetectionPatch | None = None
 
 
 class SessionUpdate(BaseModel):
@@ -45,6 +57,13 @@ class _ServerEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class TurnDetection(_ServerEvent):
+    """Turn detection as it is in effect."""
+
+    start_threshold: float
+    min_silence_ms: int
+
+
 class Session(_ServerEvent):
     """The settings in effect."""
 
@@ -52,6 +71,7 @@ class Session(_ServerEvent):
     model: str
     audio_format: AudioFormatFields
     target_streaming_delay_ms: int
+    turn_detection: TurnDetection | None
 
 
 class SessionCreated(_ServerEvent):
@@ -73,6 +93,21 @@ class TextDelta(_ServerEvent):
 
     type: Literal["transcription.text.delta"] = "transcription.text.delta"
     text: str
+
+
+class TurnStart(_ServerEvent):
+    """A turn began, at this time of the session's audio."""
+
+    type: Literal["turn.start"] = "turn.start"
+    time_s: float
+
+
+class TurnEnd(_ServerEvent):
+    """A turn is over, at this time of the session's audio."""
+
+    type: Literal["turn.end"] = "turn.end"
+    time_s: float
+    end_reason: Literal["threshold"] = "threshold"
 
 
 class Segment(_ServerEvent):
@@ -143,6 +178,14 @@ class WarningEvent(_ServerEvent):
 
 
 ServerEvent: TypeAlias = Annotated[
-    SessionCreated | SessionUpdated | TextDelta | Segment | Done | ErrorEvent | WarningEvent,
+    SessionCreated
+    | SessionUpdated
+    | TextDelta
+    | TurnStart
+    | TurnEnd
+    | Segment
+    | Done
+    | ErrorEvent
+    | WarningEvent,
     Field(discriminator="type"),
 ]

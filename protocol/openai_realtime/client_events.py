@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..session import MAX_PAUSE_MS
+
 Delay: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh"]
 Eagerness: TypeAlias = Literal["low", "medium", "high", "auto"]
 MAX_EVENT_ID = 512  # characters; OpenAI's own limit
 MAX_MODEL_NAME = 512
-MAX_MS = 60_000  # of padding or of silence
 
 
 class _Patch(BaseModel):
@@ -41,8 +42,8 @@ class TurnPatch(_Patch):
 
     type: Literal["server_vad", "semantic_vad"] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    prefix_padding_ms: Annotated[int, Field(ge=0, le=MAX_MS)] | None = None
-    silence_duration_ms: Annotated[int, Field(ge=0, le=MAX_MS)] | None = None
+    prefix_padding_ms: Annotated[int, Field(ge=0, le=MAX_PAUSE_MS)] | None = None
+    silence_duration_ms: Annotated[int, Field(ge=0, le=MAX_PAUSE_MS)] | None = None
     eagerness: Eagerness | None = None
 
 

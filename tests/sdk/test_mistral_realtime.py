@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.sdk.audio import cut, offline_text, recording, to_pcm
+from tests.sdk.audio import cut, offline_text, pause, recording, to_pcm
 from tests.sdk.environments import run_client, sdk_python
 from tests.server.live_server import LiveServer
 
@@ -63,3 +64,27 @@ def test_each_flush_is_done_once_and_the_session_goes_on(python: Path, server: L
     texts = [event["text"] for kind, event in events if kind == "TranscriptionStreamDone"]
     assert len(texts) == 2
     assert texts == [offline_text([one], 16000) for one in pcm]
+
+
+def test_turns_are_told_and_their_words_are_done_at_the_flush(
+    python: Path, server: LiveServer
+) -> None:
+    names = ("fsdd-george", "fsdd-jackson")
+    spoken = [piece for name in names for piece in (recording(name), pause(1.5))]
+    task = {
+        "url": server.http,
+        "chunks": cut(to_pcm(np.concatenate([pause(0.5), *spoken]), 16000), seed=5),
+        "sample_rate": 16000,
+        "target_streaming_delay_ms": 480,
+        "turn_detection": {"min_silence_ms": 900},
+    }
+    events = run(python, task)
+    kinds = [kind for kind, _ in events]
+    for kind in ("TurnDetectionStartEvent", "TurnDetectionEndEvent"):
+        assert kinds.count(kind) == len(names)
+    expected = [offline_text([to_pcm(recording(name), 16000)], 16000) for name in names]
+    assert [
+        e["text"] for kind, e in events if kind == "TranscriptionStreamSegmentDelta"
+    ] == expected
+    assert events[-1][0] == "TranscriptionStreamDone"
+    assert events[-1][1]["text"] == " ".join(expected)

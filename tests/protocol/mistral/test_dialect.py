@@ -31,6 +31,9 @@ from voxwire.protocol.session import (
     Lag,
     RequestRefused,
     SessionSettings,
+    SpeechStarted,
+    SpeechStopped,
+    VadEndpoint,
     Warned,
 )
 
@@ -50,6 +53,7 @@ def shown(encoding: str = "pcm_s16le", rate_hz: int = 16000, delay_ms: int = 480
         "model": "embedded",
         "audio_format": {"encoding": encoding, "sample_rate": rate_hz},
         "target_streaming_delay_ms": delay_ms,
+        "turn_detection": None,
     }
 
 
@@ -170,6 +174,22 @@ def test_fields_that_are_not_supported_are_named() -> None:
     ]
 
 
+def test_turns_are_told_and_only_a_flush_is_done() -> None:
+    play = golden()
+    wanted = {"start_threshold": 0.6, "min_silence_ms": 700, "eager_end_threshold": 0.5}
+    updated, warning = configure(play, update(turn_detection=wanted))
+    assert isinstance(updated, dict)
+    assert updated["session"]["turn_detection"] == {"start_threshold": 0.6, "min_silence_ms": 700}
+    assert isinstance(warning, dict)
+    assert warning["warning"]["params"] == ["session.turn_detection.eager_end_threshold"]
+    assert play.dialect.settings.endpoint == VadEndpoint(threshold=0.6, silence_ms=700)
+    assert play.says(SpeechStarted(0, 0.5)) == [{"type": "turn.start", "time_s": 0.5}]
+    stopped = {"type": "turn.end", "time_s": 1.5, "end_reason": "threshold"}
+    assert play.says(SpeechStopped(0, 1.5)) == [stopped]
+    assert play.says(final(0, "one", CloseReason.ENDPOINT)) == [segment("one")]
+    assert play.says(final(1, "")) == [done("one", n_finals=2)]
+
+
 def test_a_refused_update_changes_nothing() -> None:
     play = golden()
     [request] = play.hears(update(target_streaming_delay_ms=81))
@@ -195,7 +215,11 @@ def test_a_refused_update_changes_nothing() -> None:
             "invalid_value",
             "session.audio_format.encoding",
         ),
-        (update(turn_detection={}), "invalid_value", "session.turn_detection"),
+        (
+            update(turn_detection={"start_threshold": 2}),
+            "invalid_value",
+            "session.turn_detection.start_threshold",
+        ),
         ({"type": "input_audio.stop"}, "unknown_event", "type"),
         ({}, "unknown_event", "type"),
     ],
@@ -249,6 +273,7 @@ FIELDS: dict[str, Any] = {
         {"audio_format": {"encoding": "pcm_alaw", "sample_rate": 8000}},
         {"audio_format": {"encoding": "pcm_alaw", "sample_rate": 1}},
         {"target_streaming_delay_ms": 960, "language": "de"},
+        {"turn_detection": {"min_silence_ms": 100, "end_timeout_ms": 5}},
     ],
 }
 steps: st.SearchStrategy[Step] = messages(TYPES, FIELDS) | events

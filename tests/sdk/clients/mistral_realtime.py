@@ -1,6 +1,7 @@
 """Transcribe with the `mistralai` SDK as its users do; print every event, one JSON document a line.
 
-Standard input: url, chunks (base64), sample_rate, target_streaming_delay_ms.
+Standard input: url, sample_rate, and chunks (base64), target_streaming_delay_ms, turn_detection,
+or else turns (of chunks).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ async def transcribe(task: dict[str, Any]) -> None:
         model="voxtral-mini-transcribe-realtime-2602",
         audio_format=AudioFormat(encoding="pcm_s16le", sample_rate=task["sample_rate"]),
         target_streaming_delay_ms=task["target_streaming_delay_ms"],
+        turn_detection=task.get("turn_detection"),
     )
     async for event in stream:
         print(json.dumps([type(event).__name__, event.model_dump()]), flush=True)
