@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from .session import Event, Request, SessionSettings
+from .session import Event, Received, Request, SessionSettings
 
 Message: TypeAlias = str | bytes  # a text frame or a binary one
 
@@ -25,7 +25,8 @@ class Context:
 
     model: the name of the model that is served. default_delay_ms: the model's own. new_id: makes
     an id that is new, from a prefix such as "item". now_s: seconds since 1970.
-    endpoint_silence_ms: what closes a segment where the client does not say.
+    endpoint_silence_ms: what closes a segment where the client does not say. resume_grace_s: how
+    long a session waits for a client whose socket broke; 0 where it does not.
     """
 
     model: str
@@ -33,6 +34,7 @@ class Context:
     new_id: Callable[[str], str]
     now_s: Callable[[], float]
     endpoint_silence_ms: int = 800
+    resume_grace_s: float = 0.0
 
 
 class Dialect(Protocol):
@@ -56,4 +58,19 @@ class Dialect(Protocol):
         """Return how this dialect says an event; nothing where it has no word for it.
 
         An Ended is always answered, and closes with a code that says why.
+        """
+
+
+class Resumable(Dialect, Protocol):
+    """A dialect whose session outlives its socket.
+
+    resume_token: what a client shows to go on, None where the server does not wait for it.
+    """
+
+    resume_token: str | None
+
+    def resume(self, after_seq: int, received: Received) -> Sequence[Message | Close]:
+        """Return what the client is told on its new socket: how much came, and what it missed.
+
+        Raises ResumeError where that is not kept any more.
         """

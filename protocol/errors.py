@@ -179,3 +179,15 @@ class NotFoundError(InvalidRequestError):
     """A name that nothing has."""
 
     code = "not_found"
+
+
+class ResumeError(RefusedError):
+    """A session that cannot be gone on with: its token is unknown, or its time is over."""
+
+    code = "resume_lost"
+
+
+class DisplacedError(SessionFailedError):
+    """The session goes on, on another connection."""
+
+    code = "resumed_elsewhere"

@@ -263,6 +263,18 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """What came and will not be lost, in order: bytes of audio, and requests that are no audio.
+
+    KeepAlive does not count. Told now and then, and before Ended: a client that has to connect
+    again goes on from here.
+    """
+
+    n_bytes: int
+    n_controls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something the client should know and need not act on. code: stable."""
 
@@ -306,6 +318,7 @@ Event: TypeAlias = (
     | Partial
     | Final
     | Lag
+    | Received
     | Warned
     | RequestRefused
     | Draining

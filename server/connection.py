@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ..protocol.dialect import Close, Dialect, Message
-from ..protocol.errors import IdleError, InvalidRequestError, VoxwireError
-from ..protocol.session import Audio, Ended, KeepAlive, Reply, RequestRefused
+from ..protocol.errors import DisplacedError, IdleError, InvalidRequestError, VoxwireError
+from ..protocol.session import Audio, KeepAlive, Reply, RequestRefused
 from .session.outbox import Told
 from .session.session import Session
 
@@ -20,41 +21,69 @@ SEND_TIMEOUT_S = 20.0  # a client that takes nothing for so long is gone
 
 
 class Connection:
-    """Carries a session over an accepted WebSocket until one of the two ends."""
+    """Carries a session over an accepted WebSocket.
+
+    greeting: what the client is told first. opening: messages that count as the client's first.
+    idle_s: how long the client may be silent.
+    """
 
     def __init__(
-        self, socket: WebSocket, dialect: Dialect, session: Session, idle_s: float
+        self,
+        socket: WebSocket,
+        dialect: Dialect,
+        session: Session,
+        greeting: Sequence[Message | Close],
+        opening: Sequence[Message],
+        idle_s: float,
     ) -> None:
         self._socket = socket
         self._dialect = dialect
         self._session = session
+        self._greeting = greeting
+        self._opening = opening
         self._idle_s = idle_s
         self._heard_at_s = 0.0
+        self._sending: asyncio.Task[None] | None = None
+        self._is_over = asyncio.Event()
+        self._is_displaced = self._is_told = False
 
-    async def run(self) -> None:
-        """Talk until the session has ended and its client was told, or the client is gone."""
+    async def run(self) -> bool:
+        """Talk until the client was told all, or is gone, or `displace` was called.
+
+        Returns whether it was told all. The session is left as it is.
+        """
         self._heard_at_s = _now_s()
         async with asyncio.TaskGroup() as tasks:
-            others = [
-                tasks.create_task(self._session.run()),
-                tasks.create_task(self._receive_all()),
-                tasks.create_task(self._watch()),
-            ]
-            try:
-                await self._send_all()
-            finally:
-                self._session.abandon()
-                for task in others:
-                    task.cancel()
+            self._sending = tasks.create_task(self._send_all())
+            others = [tasks.create_task(self._receive_all()), tasks.create_task(self._watch())]
+            await asyncio.wait([self._sending])
+            for task in others:
+                task.cancel()
+        self._is_over.set()
+        if self._is_displaced:
+            error = DisplacedError("the session goes on, on another connection")
+            await self._close(Close(1008, error.code))
+        return self._is_told
+
+    async def displace(self) -> None:
+        """End because the client came back on another connection; return when that is done."""
+        if self._sending is not None:
+            self._is_displaced = True
+            self._sending.cancel()
+            await self._is_over.wait()
 
     async def _receive_all(self) -> None:
+        for message in self._opening:
+            await asyncio.shield(self._take(message))
         while True:
             try:
                 message = await self._receive()
             except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed meanwhile
-                self._session.abandon()
+                if self._sending is not None:
+                    self._sending.cancel()
                 return
-            await self._take(message)
+            # A message that came is worked on to its end, whatever becomes of the socket.
+            await asyncio.shield(self._take(message))
 
     async def _receive(self) -> Message:
         received = await self._socket.receive()
@@ -80,7 +109,7 @@ class Connection:
 
     async def _watch(self) -> None:
         """End the session when no audio comes for too long."""
-        while self._idle_s:
+        while True:
             left_s = self._heard_at_s + self._idle_s - _now_s()
             if left_s <= 0:
                 message = f"no audio for {self._idle_s:g} s"
@@ -89,23 +118,20 @@ class Connection:
             await asyncio.sleep(left_s)
 
     async def _send_all(self) -> None:
-        for message in self._dialect.greet():
-            if not await self._send(message):
-                return
+        """Send what there is to tell, to its end or until nobody listens."""
+        messages = self._greeting
         while True:
-            told = await self._session.outbox.get()
-            for message in self._messages(told):
+            for message in messages:
                 if isinstance(message, Close):
+                    self._is_told = True
                     await self._close(message)
                     return
                 if not await self._send(message):
                     return
-            if isinstance(told, Ended):
-                await self._close(Close(1000))
-                return
+            messages = self._messages(await self._session.outbox.get())
 
-    def _messages(self, told: Told) -> list[Message | Close]:
-        return [told.message] if isinstance(told, Reply) else list(self._dialect.tell(told))
+    def _messages(self, told: Told) -> Sequence[Message | Close]:
+        return [told.message] if isinstance(told, Reply) else self._dialect.tell(told)
 
     async def _send(self, message: Message) -> bool:
         """Send one message; tell whether the client is still there."""

@@ -17,7 +17,9 @@ from ..protocol.session import SessionSettings
 from .doors.turnstile import Turnstile
 from .engine.engine import Engine
 from .metrics import Metrics
-from .session.session import Backing, Session, SessionLimits
+from .resumption import Resumptions
+from .session.backing import Backing, SessionLimits
+from .session.session import Session
 from .settings import ServeSettings
 
 
@@ -49,7 +51,9 @@ class Service:
         self.turnstile = Turnstile(settings.max_sessions_per_key)
         self.metrics = metrics or Metrics()
         self.metrics.watch_capacity(lambda: engine.n_open, lambda: engine.n_free)
+        self.resumptions = Resumptions(settings.resume_grace_s, self.close_session)
         self._key_ids: dict[str, str | None] = {}  # by session
+        self._running: set[asyncio.Task[None]] = set()
 
     @property
     def default_delay_ms(self) -> int:
@@ -58,8 +62,14 @@ class Service:
 
     def context(self) -> Context:
         """Return what a dialect is told of this server."""
-        silence_ms = self.settings.endpoint_silence_ms
-        return Context(self.model_name, self.default_delay_ms, new_id, time.time, silence_ms)
+        return Context(
+            model=self.model_name,
+            default_delay_ms=self.default_delay_ms,
+            new_id=new_id,
+            now_s=time.time,
+            endpoint_silence_ms=self.settings.endpoint_silence_ms,
+            resume_grace_s=self.settings.resume_grace_s,
+        )
 
     def open_session(self, settings: SessionSettings, key_id: str | None = None) -> Session:
         """Admit a live session; `close_session` must follow.
@@ -79,6 +89,9 @@ class Service:
         session = Session(new_id("sess"), self._backing(), place, settings)
         self.sessions[session.id] = session
         self._key_ids[session.id] = key_id
+        task = asyncio.create_task(session.run())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         return session
 
     def _backing(self) -> Backing:

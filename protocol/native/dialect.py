@@ -22,6 +22,7 @@ from ..errors import (
 )
 from . import messages
 from .parameters import Parameters, parameters_from, settings_from
+from .resume import SentLog
 
 NORMAL, GOING_AWAY, POLICY, FAILED, TRY_LATER = 1000, 1001, 1008, 1011, 1013
 _POLICY_ERRORS = (
@@ -37,7 +38,7 @@ _POLICY_ERRORS = (
 class Native:
     """What a client of `/v1/stream` says and is told.
 
-    settings: what its address asked for.
+    settings: what its address asked for. resume_token: see `Resumable`.
     """
 
     def __init__(
@@ -47,6 +48,10 @@ class Native:
         self._context = context
         self._unknown = unknown
         self._seq = 0
+        self._sent = SentLog()
+        self._close: Close | None = None  # once the end was told
+        grace_s = context.resume_grace_s
+        self.resume_token = context.new_id("resume") if grace_s else None
         # A config changes what was asked for last, which the session may not have answered yet.
         self._asked = self._held = settings
         self._pads = session.PadEndpoint(context.endpoint_silence_ms)
@@ -74,6 +79,8 @@ class Native:
             session=self._context.new_id("sess"),
             model=self._context.model,
             settings=self._written(self.settings),
+            resume=self.resume_token,
+            resume_grace_s=self._context.resume_grace_s or None,
         )
         return [ready, *(self._warn_of(name) for name in self._unknown)]
 
@@ -98,6 +105,21 @@ class Native:
                 return [session.KeepAlive(asked.ref)]
             case messages.Config():
                 return [self._configure(asked)]
+            case messages.Ack():
+                self._sent.acknowledge(asked.seq)
+                return [session.KeepAlive(asked.ref)]
+
+    def resume(self, after_seq: int, received: session.Received) -> Sequence[Message | Close]:
+        """Return `resumed`, what was missed, and the close where the end was told.
+
+        Raises ResumeError.
+        """
+        missed = self._sent.after(after_seq)
+        resumed = messages.Resumed(
+            seq=after_seq, audio_bytes=received.n_bytes, controls=received.n_controls
+        )
+        end = [] if self._close is None else [self._close]
+        return [resumed.model_dump_json(), *missed, *end]
 
     def _configure(self, asked: messages.Config) -> session.Configure:
         try:
@@ -116,6 +138,9 @@ class Native:
                 return [self._final(event)]
             case session.Lag():
                 return [self._lag(event)]
+            case session.Received(n_bytes, n_controls):
+                came = {"audio_bytes": n_bytes, "controls": n_controls}
+                return [self._say(messages.Received, **came)]
             case session.Configured():
                 return [self._configured(event)]
             case session.SpeechStarted(segment, at_s):
@@ -181,10 +206,11 @@ class Native:
         if event.error is None:
             is_shutdown = event.reason is session.CloseReason.SHUTDOWN
             code = GOING_AWAY if is_shutdown else NORMAL
-            return [self._say(messages.Bye, **bye), Close(code, event.reason)]
+            self._close = Close(code, event.reason)
+            return [self._say(messages.Bye, **bye), self._close]
         told = self._error(event.error)
-        close = Close(_close_code(event.error), event.error.code)
-        return [told, self._say(messages.Bye, **bye), close]
+        self._close = Close(_close_code(event.error), event.error.code)
+        return [told, self._say(messages.Bye, **bye), self._close]
 
     def _error(self, error: VoxwireError, ref: str | None = None) -> str:
         return self._say(
@@ -206,7 +232,10 @@ class Native:
 
     def _say(self, kind: type[messages.ServerModel], **fields: Any) -> str:
         self._seq += 1
-        return kind(seq=self._seq, **fields).model_dump_json(exclude_none=True)
+        message = kind(seq=self._seq, **fields).model_dump_json(exclude_none=True)
+        if self.resume_token is not None:
+            self._sent.add(self._seq, message)
+        return message
 
 
 def _word(heard: session.HeardWord) -> messages.Word:

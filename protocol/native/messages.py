@@ -6,59 +6,20 @@ seconds of the session's audio clock. A field that is null in Python is absent o
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, EncodedBytes, EncoderProtocol, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, EncodedBytes, Field, TypeAdapter
 
 from ..session import CloseReason
-from .parameters import Parameters, drop_null
-
-MAX_REF_CHARS = 128
-
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Milliseconds = Annotated[int, Field(ge=0)]
-Segment = Annotated[int, Field(ge=0, description="Counted from 0 over the whole session.")]
-Ref = Annotated[
-    str | None,
-    Field(max_length=MAX_REF_CHARS, description="The client's own id of the message."),
-]
-
-
-class _StrictBase64(EncoderProtocol):
-    """Base64 that refuses what is none; pydantic's own skips it."""
-
-    @classmethod
-    def decode(cls, data: bytes) -> bytes:
-        try:
-            return base64.b64decode(data, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"expected base64: {error}") from error
-
-    @classmethod
-    def encode(cls, value: bytes) -> bytes:
-        return base64.b64encode(value)
-
-    @classmethod
-    def get_json_format(cls) -> str:
-        return "base64"
-
-
-def _tidy(schema: dict[str, Any]) -> None:
-    drop_null(schema)
-    for field in schema["properties"].values():
-        field.pop("default", None)
-    if "type" in schema["properties"]:
-        schema["required"] = ["type", *schema.get("required", [])]
-
+from .fields import Milliseconds, Ref, Seconds, Segment, StrictBase64, tidy
+from .parameters import Parameters
 
 # --- what a client says ---
 
 
 class _FromClient(BaseModel):
     # A field that we do not know is refused by name, never ignored.
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_tidy)
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=tidy)
 
     ref: Ref = None
 
@@ -66,7 +27,7 @@ class _FromClient(BaseModel):
 class Config(Parameters):
     """Change what is named and leave the rest; answered by `configured`."""
 
-    model_config = ConfigDict(json_schema_extra=_tidy)
+    model_config = ConfigDict(json_schema_extra=tidy)
 
     type: Literal["config"] = "config"
     ref: Ref = None
@@ -76,7 +37,7 @@ class Audio(_FromClient):
     """Audio in base64, cut anywhere. A binary frame says the same for less."""
 
     type: Literal["audio"] = "audio"
-    audio: Annotated[bytes, EncodedBytes(encoder=_StrictBase64)]
+    audio: Annotated[bytes, EncodedBytes(encoder=StrictBase64)]
 
 
 class Commit(_FromClient):
@@ -103,6 +64,13 @@ class KeepAlive(_FromClient):
     type: Literal["keepalive"] = "keepalive"
 
 
+class Ack(_FromClient):
+    """The messages up to this number came, and need not be kept for another socket."""
+
+    type: Literal["ack"] = "ack"
+    seq: Annotated[int, Field(ge=0)]
+
+
 class OnlyRef(BaseModel):
     """What is read of a message that is otherwise wrong."""
 
@@ -110,7 +78,7 @@ class OnlyRef(BaseModel):
 
 
 ClientMessage: TypeAlias = Annotated[
-    Config | Audio | Commit | Clear | End | KeepAlive, Field(discriminator="type")
+    Config | Audio | Commit | Clear | End | KeepAlive | Ack, Field(discriminator="type")
 ]
 
 
@@ -119,7 +87,7 @@ ClientMessage: TypeAlias = Annotated[
 
 class _Part(BaseModel):
     # Clients read these too, and ignore fields that are newer than they are.
-    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra=_tidy)
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra=tidy)
 
 
 class ServerModel(_Part):
@@ -155,6 +123,33 @@ class Ready(ServerModel):
     session: str = Field(description="The id of the session, for logs and reports.")
     model: str
     settings: Parameters
+    resume: str | None = Field(
+        None, description="What to show to go on with the session on another socket."
+    )
+    resume_grace_s: Seconds | None = Field(None, description="How long the session waits for that.")
+
+
+class Resumed(ServerModel):
+    """The first message on another socket of a session, numbered as the last that came.
+
+    What the client has sent and is not counted here, it sends again; what it has missed follows.
+    """
+
+    type: Literal["resumed"] = "resumed"
+    seq: Annotated[int, Field(ge=0)]
+    audio_bytes: Annotated[int, Field(ge=0, description="Bytes of audio that came, in all.")]
+    controls: Annotated[
+        int,
+        Field(ge=0, description="Messages that came: config, commit, clear and end; in all."),
+    ]
+
+
+class Received(ServerModel):
+    """What came, as in `resumed`: a client need not keep it any longer."""
+
+    type: Literal["received"] = "received"
+    audio_bytes: Annotated[int, Field(ge=0)]
+    controls: Annotated[int, Field(ge=0)]
 
 
 class Configured(ServerModel):
@@ -264,6 +259,8 @@ class Bye(ServerModel):
 
 ServerMessage: TypeAlias = Annotated[
     Ready
+    | Resumed
+    | Received
     | Configured
     | SpeechStarted
     | SpeechStopped

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from ...protocol.session import Event, Lag, Partial, Reply, Warned
+from ...protocol.session import Event, Lag, Partial, Received, Reply, Warned
 
 MAX_EVENTS = 512  # partials of one segment count once: many minutes of speech
 WARN_EVENTS = MAX_EVENTS // 2
@@ -19,9 +19,9 @@ Told: TypeAlias = Event | Reply
 class Outbox:
     """A queue from one session to one connection.
 
-    A client that reads slowly is told less often: partials of a segment are joined, and only the
-    newest lag is kept. At WARN_EVENTS it is warned, once; beyond MAX_EVENTS, `on_full` is called,
-    once, whose last word must still fit.
+    A client that reads slowly is told less often: partials of a segment are joined, and of lags
+    and receipts only the newest is kept. At WARN_EVENTS it is warned, once; beyond MAX_EVENTS,
+    `on_full` is called, once, whose last word must still fit.
     """
 
     def __init__(self, on_full: Callable[[], None]) -> None:
@@ -29,7 +29,7 @@ class Outbox:
         self._queue: deque[Told] = deque()
         self._has_more = asyncio.Event()
         self._was_warned = False
-        self._is_full = False
+        self._gave_up = self._is_full = False
 
     def put(self, told: Told) -> None:
         """Append what the client is to be told."""
@@ -41,7 +41,8 @@ class Outbox:
         if len(self._queue) >= WARN_EVENTS and not self._was_warned:
             self._was_warned = True
             self._queue.append(Warned("slow_reader", "read faster, or the session will be closed"))
-        if len(self._queue) >= MAX_EVENTS:
+        if len(self._queue) >= MAX_EVENTS and not self._gave_up:
+            self._gave_up = True
             self._on_full()
             self._is_full = True
 
@@ -61,7 +62,8 @@ class Outbox:
             scores = last.scores + told.scores
             self._queue[-1] = replace(told, delta=last.delta + told.delta, scores=scores)
             return True
-        if isinstance(told, Lag) and isinstance(last, Lag):
-            self._queue[-1] = told
-            return True
+        for kind in (Lag, Received):
+            if isinstance(told, kind) and isinstance(last, kind):
+                self._queue[-1] = told
+                return True
         return False

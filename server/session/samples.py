@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import soxr
@@ -12,7 +14,7 @@ from ...protocol.session import AudioFormat, Encoding
 RATE_HZ = 16000
 Samples = npt.NDArray[np.float32]
 
-_DTYPES = {
+_DTYPES: dict[Encoding, np.dtype[Any]] = {
     Encoding.PCM16: np.dtype("<i2"),
     Encoding.FLOAT32: np.dtype("<f4"),
     Encoding.MULAW: np.dtype("u1"),
@@ -91,7 +93,7 @@ class SampleReader:
         else:
             samples = _TABLES[self._form.encoding][raw]
         if self._form.n_channels == 1:
-            return samples
+            return np.asarray(samples, np.float32)
         mixed: Samples = samples.reshape(-1, self._form.n_channels).mean(axis=1, dtype=np.float32)
         return mixed
 

@@ -10,7 +10,6 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from ...model.delay import MS_PER_TOKEN
 from ...model.tekken import Tekken
@@ -198,9 +197,9 @@ class SegmentWriter:
         )
 
     def _heard_words(self, draft: _Draft) -> list[HeardWord]:
-        firsts = [word.first_token for word in draft.words]
+        nexts = [*(word.first_token for word in draft.words[1:]), math.inf]
         heard = []
-        for word, next_token in zip_longest(draft.words, firsts[1:], fillvalue=math.inf):
+        for word, next_token in zip(draft.words, nexts, strict=False):  # none, where no word is
             tokens = [t for t in draft.tokens if word.first_token <= t.index < next_token]
             heard.append(HeardWord(self._timed(word), _confidence(tokens)))
         return heard

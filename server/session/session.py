@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 from ...model.delay import MS_PER_TOKEN
-from ...model.tekken import Tekken
 from ...protocol.errors import (
     InvalidRequestError,
     SessionClosedError,
@@ -30,39 +28,23 @@ from ...protocol.session import (
     Finish,
     KeepAlive,
     Lag,
+    Received,
     Reply,
     Request,
     SessionSettings,
     VadEndpoint,
 )
-from ..engine.engine import Engine
 from ..engine.place import Place
 from ..engine.session import EngineSession, Token
+from .backing import Backing
 from .clock import SessionClock
 from .hearing import Hearing
 from .outbox import Outbox
+from .receipts import Receipts
 from .segments import SegmentWriter
 from .state import State, check_move, check_state
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """What the operator allows one session. max_s: of audio; 0 for endless."""
-
-    max_segment_s: float = 120.0
-    max_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Backing:
-    """What all sessions of a server work with. default_delay_ms: of those that ask for none."""
-
-    engine: Engine
-    tekken: Tekken
-    limits: SessionLimits
-    default_delay_ms: int
 
 
 class Session:
@@ -89,17 +71,34 @@ class Session:
         self._is_begun = asyncio.Event()  # or over
         self._end_reason = CloseReason.END
         self._told_lag_s = 0.0
+        self._turn = asyncio.Lock()  # one request at a time, though connections change
+        self._receipts = Receipts()
 
     @property
     def audio_s(self) -> float:
         """Seconds of audio that came."""
         return self._clock.sent_s
 
+    async def received(self) -> Received:
+        """Return what came, once the request at hand is done."""
+        async with self._turn:
+            return self._receipts.received
+
     async def handle(self, request: Request) -> None:
         """Do what the client asks; waits while the engine has no room for more audio.
 
-        Raises InvalidRequestError: nothing was done then, and the session goes on.
+        Raises InvalidRequestError: nothing was done then, and the session goes on. Must not be
+        cancelled: shield it, or audio is taken in part.
         """
+        async with self._turn:
+            try:
+                await self._do(request)
+            finally:
+                told = self._receipts.count(request)
+                if told is not None and self.state is not State.CLOSED:
+                    self.outbox.put(told)
+
+    async def _do(self, request: Request) -> None:
         match request:
             case Reply():
                 self.outbox.put(request)
@@ -251,7 +250,7 @@ class Session:
             return
         check_move(self.state, State.CLOSED)
         self.state = State.CLOSED
-        self._tell(self._writer.break_off(reason))
+        self._tell([*self._writer.break_off(reason), self._receipts.received])
         self.outbox.put(Ended(reason, self.audio_s, error))
         if self._heard is not None:
             self._heard.close()

@@ -1,5 +1,13 @@
 // Made by `python -m voxwire.protocol.native.typescript`; do not edit.
 
+/** The messages up to this number came, and need not be kept for another socket. */
+export interface Ack {
+  /** The client's own id of the message. */
+  ref?: string;
+  type: "ack";
+  seq: number;
+}
+
 /** Audio in base64, cut anywhere. A binary frame says the same for less. */
 export interface Audio {
   /** The client's own id of the message. */
@@ -199,6 +207,29 @@ export interface Ready {
   session: string;
   model: string;
   settings: Parameters;
+  /** What to show to go on with the session on another socket. */
+  resume?: string;
+  /** How long the session waits for that. */
+  resume_grace_s?: number;
+}
+
+/** What came, as in `resumed`: a client need not keep it any longer. */
+export interface Received {
+  /** 1, 2, 3 ... over the whole session. */
+  seq: number;
+  type: "received";
+  audio_bytes: number;
+  controls: number;
+}
+
+/** The first message on another socket of a session, numbered as the last that came. What the client has sent and is not counted here, it sends again; what it has missed follows. */
+export interface Resumed {
+  seq: number;
+  type: "resumed";
+  /** Bytes of audio that came, in all. */
+  audio_bytes: number;
+  /** Messages that came: config, commit, clear and end; in all. */
+  controls: number;
 }
 
 /** A token that wrote text. */
@@ -257,10 +288,13 @@ export type ClientMessage =
   | Commit
   | Clear
   | End
-  | KeepAlive;
+  | KeepAlive
+  | Ack;
 
 export type ServerMessage =
   | Ready
+  | Resumed
+  | Received
   | Configured
   | SpeechStarted
   | SpeechStopped

@@ -1,0 +1,26 @@
+"""What all sessions of a server share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...model.tekken import Tekken
+from ..engine.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What the operator allows one session. max_s: of audio; 0 for endless."""
+
+    max_segment_s: float = 120.0
+    max_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What all sessions of a server work with. default_delay_ms: of those that ask for none."""
+
+    engine: Engine
+    tekken: Tekken
+    limits: SessionLimits
+    default_delay_ms: int
