@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import Any, TypeVar
 
@@ -57,8 +56,8 @@ def parse_fields(model: type[_Model], fields: dict[str, Any], path: tuple[str, .
 def decode_audio(text: str, *, param: str = "audio") -> bytes:
     """Return base64 audio as bytes. Raises MessageError."""
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
         message = f"{param}: expected base64"
         raise MessageError(message, code="invalid_audio", param=param) from None
 
