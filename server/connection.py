@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ..protocol.dialect import Close, Dialect, Message
 from ..protocol.errors import DisplacedError, IdleError, InvalidRequestError, VoxwireError
-from ..protocol.session import Audio, KeepAlive, Reply, RequestRefused
+from ..protocol.session import Audio, KeepAlive, Reply, Request, RequestRefused
 from .session.outbox import Told
 from .session.session import Session
 
@@ -96,16 +96,25 @@ class Connection:
         """Do what a message asks for; what is wrong with it is told, and costs nothing else."""
         try:
             for request in self._dialect.receive(message):
-                if isinstance(request, Audio | KeepAlive):
-                    self._heard_at_s = _now_s()
-                await self._session.handle(request)
-                if isinstance(request, Audio):
-                    self._heard_at_s = _now_s()  # it may have waited for room
+                await self._do(request)
         except InvalidRequestError as error:
             self._session.outbox.put(RequestRefused(error, error.ref))
         except Exception:
             log.exception("session=%s message=failed", self._session.id)
             self._session.fail(VoxwireError("the message could not be worked on"))
+
+    async def _do(self, request: Request) -> None:
+        """Do one thing; a refusal carries the client's id of what asked for it."""
+        if isinstance(request, Audio | KeepAlive):
+            self._heard_at_s = _now_s()
+        try:
+            await self._session.handle(request)
+        except InvalidRequestError as error:
+            if not isinstance(request, Reply):
+                error.ref = error.ref or request.ref
+            raise
+        if isinstance(request, Audio):
+            self._heard_at_s = _now_s()  # it may have waited for room
 
     async def _watch(self) -> None:
         """End the session when no audio comes for too long."""
