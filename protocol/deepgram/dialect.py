@@ -12,7 +12,7 @@ import string
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from ..closing import INTERNAL, closing
 from ..dialect import Close, Context, Message
@@ -64,6 +64,8 @@ _SAMPLE_BYTES = {Encoding.PCM16: 2, Encoding.FLOAT32: 4, Encoding.MULAW: 1, Enco
 class Deepgram:
     """One client's view of a session. settings: what its address asked for."""
 
+    name: ClassVar[str] = "deepgram"
+
     def __init__(self, query: Query, context: Context) -> None:
         self.settings: SessionSettings = query.settings(context.endpoint_silence_ms)
         self._query = query
@@ -77,6 +79,7 @@ class Deepgram:
         gap_ms = query.utterance_end_ms
         self._ends = UtteranceEnds(None if gap_ms is None else gap_ms / 1000)
         self._open_from_s = 0.0  # where the open segment may begin
+        self._speech_from_s = 0.0  # the newest turn, which may be ahead of the open segment
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], context: Context) -> Self:
@@ -127,15 +130,19 @@ class Deepgram:
             case Lag():
                 return self._told_end(event.emitted_ms / 1000)
             case SpeechStartedEvent():
-                self._ends.spoken()
-                self._open_from_s = event.at_s
-                return [SpeechStarted(timestamp=_rounded(event.at_s)).json_text()]
+                return self._speech_started(event.at_s)
             case RequestRefused():
                 return [_error(event.error)]
             case Ended():
                 return self._ended(event)
             case _:
                 return ()
+
+    def _speech_started(self, at_s: float) -> Sequence[Message]:
+        over = self._told_end(at_s)
+        self._ends.spoken()
+        self._open_from_s = self._speech_from_s = at_s
+        return [*over, SpeechStarted(timestamp=_rounded(at_s)).json_text()]
 
     def _interim(self, event: Partial) -> Sequence[Message]:
         if event.delta:
@@ -159,7 +166,7 @@ class Deepgram:
         result = self._results(alternative, event.start_s, event.end_s, event.reason)
         if event.words:
             self._ends.final(event.words[-1].word.end_s)
-        return [result.json_text(), *self._told_end(event.end_s)]
+        return [result.json_text(), *self._told_end(max(event.end_s, self._speech_from_s))]
 
     def _results(
         self,
@@ -203,7 +210,7 @@ class Deepgram:
             warnings=self._warnings,
         ).json_text()
         if event.error is None:
-            return [summary, closing(event)]
+            return [*self._told_end(event.audio_s), summary, closing(event)]
         close = closing(event)
         if isinstance(event.error, IdleError):
             close = Close(INTERNAL, "NET-0001")
