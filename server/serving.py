@@ -12,9 +12,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -121,7 +121,12 @@ async def _drain(service: Service, ending: Ending) -> None:
     """Let the open sessions finish, for as long as the settings say or until a second signal."""
     drain_s = service.settings.drain_s
     log.info("drain=begun sessions=%d drain_s=%g", len(service.sessions), drain_s)
-    await _first(asyncio.create_task(service.drain(drain_s)), ending.at_once.wait())
+    draining = asyncio.create_task(service.drain(drain_s))
+    with contextlib.suppress(TimeoutError):
+        # A session whose engine hangs may not even begin to finish.
+        async with asyncio.timeout(drain_s + FAREWELL_S):
+            await _first(draining, ending.at_once.wait())
+    draining.cancel()
     log.info("drain=over sessions=%d", len(service.sessions))
 
 
@@ -137,11 +142,13 @@ async def _tell_reasons(service: Service) -> None:
     await stopping
 
 
-async def _first(task: asyncio.Task[None], event: Any) -> None:
-    """Wait for a task or an event; cancel neither the task nor its error."""
+async def _first(task: asyncio.Task[None], event: Coroutine[Any, Any, Literal[True]]) -> None:
+    """Wait for a task, whose error is raised, or an event; the task goes on."""
     waiting = asyncio.create_task(event)
-    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
     if task.done():
         task.result()
 
