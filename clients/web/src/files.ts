@@ -1,7 +1,7 @@
 // Files: opened or dropped, sent one after the other, each a take of its own.
 
 import { Problem, wordsOf } from "./problems";
-import { newTake } from "./transcript";
+import { clock, newTake } from "./transcript";
 import { upload } from "./upload";
 import { announce, byId } from "./view/dom";
 import { askForKey } from "./view/key";
@@ -94,7 +94,7 @@ class Sending {
       onDone: (segments, durationS, model) => {
         Object.assign(this.take, { segments, durationS, model, open: "" });
         this.view.update();
-        this.finish(segments.length ? "" : "nothing was said");
+        this.finish(segments.length ? clock(durationS) : "nothing was said");
         announce(`${this.file.name} is transcribed.`);
       },
       onKeyWanted: () => void this.askForKey(),

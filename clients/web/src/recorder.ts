@@ -157,11 +157,16 @@ export class Recorder implements Hearer {
     stopWave();
     keepOpenText(this.take);
     this.view?.update();
-    this.view?.setState(problem ? "ended early" : clock(this.take.durationS), problem ? "wrong" : "");
+    this.view?.setState(problem ? "ended early" : this.outcome(), problem ? "wrong" : "");
     if (problem) showProblem(problem, () => void this.start());
     lag.textContent = "";
     this.move("idle");
     announce(problem ? "The recording ended early." : "The recording is finished.");
+  }
+
+  private outcome(): string {
+    const length = clock(this.take.durationS);
+    return this.take.segments.length ? length : `${length}, nothing was said`;
   }
 
   private shown(): TakeView {
@@ -179,7 +184,8 @@ export class Recorder implements Hearer {
   private move(state: State): void {
     this.state = state;
     record.dataset["state"] = state;
-    record.disabled = state === "starting" || state === "finishing";
+    // Not disabled: that would take the focus away from whoever pressed it by the keyboard.
+    record.ariaDisabled = String(state === "starting" || state === "finishing");
     record.querySelector(".label")!.textContent = LABELS[state];
     commit.disabled = state !== "recording";
     lock(this.isRunning);

@@ -22,7 +22,7 @@ export function askForKey(): Promise<boolean> {
 }
 
 function take(): boolean {
-  const isGiven = dialog.returnValue !== "cancel" && input.value.trim() !== "";
+  const isGiven = dialog.returnValue === "ok" && input.value.trim() !== "";
   if (isGiven) key.value = input.value.trim();
   return isGiven;
 }

@@ -75,5 +75,5 @@ function hide(): void {
 
 function times(word: Word): string {
   const sure = word.confidence === undefined ? "" : ` · ${Math.round(word.confidence * 100)} %`;
-  return `${word.start_s.toFixed(2)} – ${word.end_s.toFixed(2)} s${sure}`;
+  return `${word.start_s.toFixed(2)} to ${word.end_s.toFixed(2)} s${sure}`;
 }
