@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
-from .session import Event, Received, Request, SessionSettings
+from .session import Event, Request, SessionSettings
 
 Message: TypeAlias = str | bytes  # a text frame or a binary one
 
@@ -38,7 +38,12 @@ class Context:
 
 
 class Dialect(Protocol):
-    """Translates one connection's messages; remembers what its wire format needs remembered."""
+    """Translates one connection's messages; remembers what its wire format needs remembered.
+
+    name: of the dialect, for metrics.
+    """
+
+    name: ClassVar[str]
 
     @property
     def settings(self) -> SessionSettings:
@@ -58,19 +63,4 @@ class Dialect(Protocol):
         """Return how this dialect says an event; nothing where it has no word for it.
 
         An Ended is always answered, and closes with a code that says why.
-        """
-
-
-class Resumable(Dialect, Protocol):
-    """A dialect whose session outlives its socket.
-
-    resume_token: what a client shows to go on, None where the server does not wait for it.
-    """
-
-    resume_token: str | None
-
-    def resume(self, after_seq: int, received: Received) -> Sequence[Message | Close]:
-        """Return what the client is told on its new socket: how much came, and what it missed.
-
-        Raises ResumeError where that is not kept any more.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from .dialect import Close, Context, Dialect, Message
 from .errors import InvalidRequestError
@@ -19,6 +19,8 @@ class Realtime:
     Both accept the greeting. vLLM's clients then name a model at the top level of their
     session.update, or begin with a commit, for which there is no audio yet; OpenAI's do neither.
     """
+
+    name: ClassVar[str] = "realtime"
 
     def __init__(self, openai: OpenAIRealtime, vllm: Vllm, *, is_decided: bool) -> None:
         self._dialect: Dialect = openai

@@ -7,7 +7,7 @@ exactly one `transcription.done`. Audio is PCM at 16 kHz.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -97,6 +97,8 @@ ServerEvent: TypeAlias = Annotated[
 
 class Vllm:
     """One client's view of a session in which only the client ends utterances."""
+
+    name: ClassVar[str] = "vllm"
 
     settings = SessionSettings(endpoint=None)
 

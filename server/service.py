@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from dataclasses import dataclass
 
 from ..model.delay import MS_PER_TOKEN
 from ..model.tekken import Tekken
@@ -15,6 +16,7 @@ from ..protocol.dialect import Context
 from ..protocol.errors import NotReadyError, RefusedError
 from ..protocol.session import SessionSettings
 from .doors.turnstile import Turnstile
+from .engine.admission import Kind
 from .engine.engine import Engine
 from .metrics import Metrics
 from .resumption import Resumptions
@@ -26,6 +28,14 @@ from .settings import ServeSettings
 def new_id(prefix: str) -> str:
     """Return an id that nobody can guess, such as item_3f...."""
     return f"{prefix}_{secrets.token_hex(12)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """Who has a session, by which dialect."""
+
+    dialect: str
+    key_id: str | None
 
 
 class Service:
@@ -52,7 +62,7 @@ class Service:
         self.metrics = metrics or Metrics()
         self.metrics.watch_capacity(lambda: engine.n_open, lambda: engine.n_free)
         self.resumptions = Resumptions(settings.resume_grace_s, self.close_session)
-        self._key_ids: dict[str, str | None] = {}  # by session
+        self._visits: dict[str, _Visit] = {}  # by session
         self._running: set[asyncio.Task[None]] = set()
 
     @property
@@ -71,11 +81,13 @@ class Service:
             resume_grace_s=self.settings.resume_grace_s,
         )
 
-    def open_session(self, settings: SessionSettings, key_id: str | None = None) -> Session:
+    def open_session(
+        self, settings: SessionSettings, dialect: str, key_id: str | None = None
+    ) -> Session:
         """Admit a live session; `close_session` must follow.
 
-        key_id: whose it is; None where nobody needs a key. Raises InvalidRequestError,
-        NotReadyError, CapacityError or OverloadedError.
+        dialect: for the metrics. key_id: whose it is; None where nobody needs a key. Raises
+        InvalidRequestError, NotReadyError, CapacityError or OverloadedError.
         """
         if self.is_draining:
             raise NotReadyError("the server is going down", retry_after_s=self.settings.drain_s)
@@ -88,7 +100,8 @@ class Service:
             raise
         session = Session(new_id("sess"), self._backing(), place, settings)
         self.sessions[session.id] = session
-        self._key_ids[session.id] = key_id
+        self._visits[session.id] = _Visit(dialect, key_id)
+        self.metrics.session_opened(Kind.LIVE, dialect)
         task = asyncio.create_task(session.run())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -96,13 +109,15 @@ class Service:
 
     def _backing(self) -> Backing:
         limits = SessionLimits(self.settings.segment_max_s, self.settings.session_max_s)
-        return Backing(self.engine, self.tekken, limits, self.default_delay_ms)
+        return Backing(self.engine, self.tekken, limits, self.default_delay_ms, self.metrics)
 
     def close_session(self, session: Session) -> None:
         """Forget a session, which ends if it has not."""
         session.abandon()
         if self.sessions.pop(session.id, None) is not None:
-            self.turnstile.leave(self._key_ids.pop(session.id))
+            visit = self._visits.pop(session.id)
+            self.turnstile.leave(visit.key_id)
+            self.metrics.session_ended(Kind.LIVE, visit.dialect, session.end_code)
 
     async def drain(self, drain_s: float) -> None:
         """Admit nobody any more; return when all sessions are gone, or after `drain_s`."""

@@ -139,7 +139,7 @@ class WyomingConnection:
             case Answer():
                 await self.send(asked.event)
             case Begin():
-                self._session = self._service.open_session(asked.settings)
+                self._session = self._service.open_session(asked.settings, "wyoming")
                 self._telling = asyncio.create_task(self._tell_all(self._session))
             case Audio():
                 await self._hand_on(asked)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel
 
@@ -80,6 +80,8 @@ _NAMES = MappingProxyType({encoding: name for name, encoding in _ENCODINGS.items
 
 class Mistral:
     """One client's view of a session; what is said between two flushes is one utterance."""
+
+    name: ClassVar[str] = "mistral"
 
     def __init__(self, context: Context) -> None:
         self._context = context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -38,8 +38,11 @@ _POLICY_ERRORS = (
 class Native:
     """What a client of `/v1/stream` says and is told.
 
-    settings: what its address asked for. resume_token: see `Resumable`.
+    settings: what its address asked for. resume_token: what the client shows to go on with its
+    session on another socket; None where the session ends with its socket.
     """
+
+    name: ClassVar[str] = "native"
 
     def __init__(
         self, settings: session.SessionSettings, context: Context, unknown: Sequence[str] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..closing import closing
 from ..dialect import Close, Context, Message
@@ -64,6 +64,8 @@ _QUERY = frozenset({"intent", "model"})
 
 class OpenAIRealtime:
     """One client's view of a transcription session: PCM at 24 kHz, turns by voice activity."""
+
+    name: ClassVar[str] = "openai"
 
     def __init__(self, context: Context, ignored: Sequence[Note] = ()) -> None:
         """Begin. ignored: what the client asked for in vain with its address."""

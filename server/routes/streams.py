@@ -72,7 +72,7 @@ async def converse(
     visitor = visitor_of(socket)
     try:
         dialect = from_query(socket.query_params, service.context())
-        session = service.open_session(dialect.settings, visitor.key_id)
+        session = service.open_session(dialect.settings, dialect.name, visitor.key_id)
     except VoxwireError as error:
         log.info("path=%s refused=%s", socket.url.path, error.code)
         service.metrics.refused(error.code)

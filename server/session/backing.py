@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...model.tekken import Tekken
 from ..engine.engine import Engine
+from ..metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,4 @@ class Backing:
     tekken: Tekken
     limits: SessionLimits
     default_delay_ms: int
+    metrics: Metrics

@@ -63,10 +63,10 @@ class Hearing:
         """Take bytes of the client's. Raises InvalidRequestError, having taken nothing."""
         await self._take(heard, self._reader.read(data), tell)
 
-    async def commit(self, heard: EngineSession, tell: Tell, reason: CloseReason) -> None:
+    async def commit(self, heard: EngineSession, tell: Tell) -> None:
         """Close the segment with all that came."""
         await self._take_rest(heard, tell)
-        self._close(heard, tell, reason)
+        self._close(heard, tell, CloseReason.COMMIT)
 
     async def clear(self, heard: EngineSession, tell: Tell) -> None:
         """Drop what came since the last segment was closed, and what is written of it."""

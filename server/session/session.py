@@ -43,6 +43,7 @@ from .outbox import Outbox
 from .receipts import Receipts
 from .segments import SegmentWriter
 from .state import State, check_move, check_state
+from .stopwatch import Stopwatch
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Session:
         self.outbox = Outbox(self._fail_slow_reader)
         self.settings = settings
         self.state = State.CREATED
+        self.end_code = ""  # why it ended, once it has
         self._backing = backing
         self._place = place
         max_s = backing.limits.max_segment_s
@@ -73,6 +75,7 @@ class Session:
         self._told_lag_s = 0.0
         self._turn = asyncio.Lock()  # one request at a time, though connections change
         self._receipts = Receipts()
+        self._stopwatch = Stopwatch(backing.metrics)
 
     @property
     def audio_s(self) -> float:
@@ -109,11 +112,11 @@ class Session:
             case Audio():
                 await self._hear(request.data)
             case Commit():
-                await self._commit(CloseReason.COMMIT)
+                await self._commit()
             case Clear():
                 await self._clear(request.ref)
             case Finish():
-                await self.finish(CloseReason.END)
+                await self._finish(CloseReason.END)
 
     async def run(self) -> None:
         """Tell what the engine writes, until the session has ended."""
@@ -135,10 +138,11 @@ class Session:
         else:
             self._close(self._end_reason, None)
 
-    async def finish(self, reason: CloseReason) -> None:
+    async def _finish(self, reason: CloseReason) -> None:
         """Take no more audio, and end when all that came is written."""
         check_state(self.state, State.CREATED, State.STREAMING, to="finish")
         self.state = State.DRAINING
+        self._stopwatch.closing()
         self._end_reason = reason
         if self._heard is None:
             self._close(reason, None)
@@ -150,9 +154,10 @@ class Session:
 
     async def drain(self, seconds_left: float) -> None:
         """Announce that the server goes down, and finish."""
-        if self.state in (State.CREATED, State.STREAMING):
-            self.outbox.put(Draining(seconds_left))
-            await self.finish(CloseReason.SHUTDOWN)
+        async with self._turn:
+            if self.state in (State.CREATED, State.STREAMING):
+                self.outbox.put(Draining(seconds_left))
+                await self._finish(CloseReason.SHUTDOWN)
 
     def fail(self, error: VoxwireError) -> None:
         """End with an error, after what was written."""
@@ -183,20 +188,22 @@ class Session:
 
     async def _hear(self, data: bytes) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="take audio")
-        heard = self._begin()
+        heard, before_s = self._begin(), self.audio_s
         try:
             await self._hearing.hear(heard, data, self._tell)
         except (SessionFailedError, SessionClosedError):
             return  # `run` tells it
+        self._stopwatch.heard(self.audio_s - before_s)
         max_s = self._backing.limits.max_s
         if max_s and self.audio_s > max_s:
             self.fail(SessionLimitError(f"expected {max_s:g} s of audio at most, got more"))
 
-    async def _commit(self, reason: CloseReason) -> None:
+    async def _commit(self) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="commit")
         heard = self._begin()
+        self._stopwatch.closing()
         try:
-            await self._hearing.commit(heard, self._tell, reason)
+            await self._hearing.commit(heard, self._tell)
         except (SessionFailedError, SessionClosedError):
             return
 
@@ -224,6 +231,7 @@ class Session:
 
     def _tell(self, events: list[Event]) -> None:
         for event in events:
+            self._stopwatch.told(event, self.audio_s)
             self.outbox.put(event)
 
     def _tell_lag(self, token: Token) -> None:
@@ -256,5 +264,5 @@ class Session:
             self._heard.close()
         self._place.release()
         self._is_begun.set()
-        code = "none" if error is None else error.code
-        log.info("session=%s end=%s error=%s audio_s=%.1f", self.id, reason, code, self.audio_s)
+        self.end_code = reason.value if error is None else error.code
+        log.info("session=%s end=%s audio_s=%.1f", self.id, self.end_code, self.audio_s)

@@ -12,6 +12,7 @@ from voxwire.protocol.session import Ended, Event, Final, Received, Reply, Reque
 from voxwire.server.engine.admission import Limits
 from voxwire.server.engine.backend import load_backend
 from voxwire.server.engine.engine import Engine
+from voxwire.server.metrics import Metrics
 from voxwire.server.session.backing import Backing, SessionLimits
 from voxwire.server.session.session import Session
 
@@ -23,7 +24,7 @@ async def backing(checkpoint: Path, limits: SessionLimits | None = None) -> Asyn
     """Yield what sessions work with: a started engine of the checkpoint."""
     async with Engine(lambda: load_backend(checkpoint), Limits(16, 4)) as engine:
         tekken = Tekken.load(engine.tokenizer_file)
-        yield Backing(engine, tekken, limits or SessionLimits(), 480)
+        yield Backing(engine, tekken, limits or SessionLimits(), 480, Metrics())
 
 
 async def told(
