@@ -10,6 +10,8 @@ import json
 import logging
 import time
 
+_NO_HANDSHAKE = "ASGI callable returned without completing handshake."
+
 
 class LineFormatter(logging.Formatter):
     """Writes a record as one line, its traceback too."""
@@ -32,6 +34,15 @@ def set_up_logging(level: str) -> None:
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("voxwire").setLevel(level.upper())
+    logging.getLogger("uvicorn.error").addFilter(_is_fault)
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Tell faults from refusals: uvicorn complains of every WebSocket answered by an HTTP status.
+
+    It could be made to write a line for each knock of a stranger. Seen in uvicorn 0.54.
+    """
+    return record.msg != _NO_HANDSHAKE
 
 
 def _one_line(text: str) -> str:
