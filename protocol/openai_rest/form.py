@@ -37,6 +37,7 @@ DELAYS_MS = (*range(80, 1201, 80), 2400)
 _SCORED_FORMATS = (ResponseFormat.JSON, ResponseFormat.VERBOSE_JSON)
 # A name that may stand in a header as it is, and is no novel.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
+_MAX_NAMED = 32  # of some hundred that a form may have: headers must stay short
 _NO_EFFECT = "Accepted, and named in `x-voxwire-ignored`: "
 
 
@@ -228,8 +229,8 @@ def _gathered(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
             if not isinstance(inner, dict):
                 raise InvalidRequestError("given twice", param="chunking_strategy")
             inner[match[1]] = value
-        elif name in fields:
-            raise InvalidRequestError(f"{_shown(name)}: given twice", param=_shown(name))
+        elif name in fields and name in TranscriptionForm.model_fields:
+            raise InvalidRequestError(f"{name}: given twice", param=name)
         else:
             fields[name] = value
     return fields
@@ -270,8 +271,8 @@ def _ignored(
         ignored.append("timestamp_granularities")
     if form.include and not wants_log_probs:
         ignored.append("include")
-    unknown = [name for name in fields if name not in TranscriptionForm.model_fields]
-    return ignored + [_shown(name) for name in unknown]
+    unknown = [_shown(name) for name in fields if name not in TranscriptionForm.model_fields]
+    return [*ignored, *dict.fromkeys(unknown)][:_MAX_NAMED]
 
 
 def _refusal(error: ValidationError) -> InvalidRequestError:

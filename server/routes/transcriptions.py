@@ -55,6 +55,17 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         },
     },
 }
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "transcript.text.delta, transcript.text.done or an error.",
+        }
+    },
+    "required": ["data"],
+}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "model": VerboseTranscription | Transcription,
@@ -63,7 +74,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
             "text/plain": {"schema": {"type": "string"}},
             "application/x-subrip": {"schema": {"type": "string"}},
             "text/vtt": {"schema": {"type": "string"}},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": {"schema": _EVENT},
         },
         "headers": {
             "x-voxwire-model": {"description": "What was served.", "schema": {"type": "string"}},

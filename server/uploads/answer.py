@@ -69,7 +69,7 @@ class UploadAnswer(Response):
             outcome = error.code
             if isinstance(error, RefusedError):
                 metrics.refused(outcome)
-            await sender.fail(error, is_last=not body.is_complete)
+            await sender.fail(error, None if body.is_complete else receive)
         finally:
             metrics.upload_ended(outcome)
             log.info("upload=%s", outcome)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ COMMAND = (sys.executable, "-I", "-m", "voxwire.server.uploads.decoder")
 # Nothing of the server's environment, which may hold keys; one thread of BLAS reserves less memory.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
 _RETRY_S = 5.0
+_EXIT_S = 2.0
 
 _Record = TypeVar("_Record", bound=BaseModel)
 
@@ -117,11 +119,12 @@ class Decoding:
                 sock=ours, limit=MAX_RECORD_BYTES
             )
             try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *(*COMMAND, str(self._limits.memory_bytes), str(self._limits.cpu_s)),
+                # Not asyncio's: its `kill` and its watcher race for the exit status.
+                self._process = subprocess.Popen(
+                    (*COMMAND, str(self._limits.memory_bytes), str(self._limits.cpu_s)),
                     stdin=self._file,
                     stdout=theirs.fileno(),
-                    stderr=asyncio.subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
                     env=ENVIRONMENT,
                 )
             except BaseException:
@@ -155,9 +158,11 @@ class Decoding:
         return Kind(number), data
 
     async def _death(self) -> str:
-        """Say how the process ended."""
+        """Say how the process ended that closed its pipe."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, _EXIT_S)
         await self._end()
-        code = self._process.returncode or 0
+        code = self._process.returncode
         if code == -signal.SIGXCPU:
             return f"one that takes more than {self._limits.cpu_s} s of processor time"
         return f"one that ends the decoder ({code})"
@@ -169,10 +174,9 @@ class Decoding:
 
     async def _end(self) -> None:
         self._writer.close()
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-        await self._process.wait()
+        self._process.kill()  # does nothing where it has ended
+        # Shielded: whoever is cancelled here must not leave a zombie.
+        await asyncio.shield(asyncio.to_thread(self._process.wait))
 
 
 def _parsed(model: type[_Record], data: bytes) -> _Record:

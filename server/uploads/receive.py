@@ -22,7 +22,7 @@ from ...protocol.errors import (
 )
 
 FORM_TYPE = "multipart/form-data"
-_MAX_FIELDS = 64
+_MAX_FIELDS = 256
 _MAX_FIELD_BYTES = 64 << 10
 _FORM_BYTES = 256 << 10  # what the form may hold besides its file
 _NO_ROOM, _NO_ROOM_RETRY_S = "the server has no room for the file", 60.0

@@ -9,11 +9,12 @@ from contextlib import suppress
 from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Send
 
 from ...protocol.errors import VoxwireError
 from ...protocol.openai_rest.errors import ErrorBody, error_body, error_headers, status_of
 
+LINGER_S = 2.0
 STALL_S = 60.0  # who takes nothing for so long has left
 
 
@@ -29,12 +30,9 @@ class Sender:
         self._has_begun = False
         self.is_finished = False
 
-    async def whole(
-        self, text: str, media_type: str, headers: Mapping[str, str], status: int = 200
-    ) -> None:
+    async def whole(self, text: str, media_type: str, headers: Mapping[str, str]) -> None:
         """Send the whole answer."""
-        length = {"content-length": str(len(text.encode()))}
-        await self.begin(media_type, {**headers, **length}, status)
+        await self._begin_whole(text, media_type, headers, 200)
         await self.send(text, is_last=True)
 
     async def begin(self, media_type: str, headers: Mapping[str, str], status: int = 200) -> None:
@@ -61,18 +59,29 @@ class Sender:
         json = event.model_dump_json(exclude_none=not isinstance(event, ErrorBody))
         await self.send(f"data: {json}\n\n", is_last=is_last)
 
-    async def fail(self, error: VoxwireError, *, is_last: bool) -> None:
+    async def fail(self, error: VoxwireError, unread: Receive | None) -> None:
         """Send an error, by its status or as the stream's last event; or nobody reads it.
 
-        is_last: no further request is read from the connection, nor the rest of this one.
+        unread: where more of the request may come. It is thrown away for a while: a connection
+        that is closed over unread bytes is reset, and the client might never see the error.
         """
         with suppress(ClientDisconnect):
             if self._has_begun:
                 await self.send_event(error_body(error), is_last=True)
                 return
-            headers = error_headers(error) | ({"connection": "close"} if is_last else {})
+            headers = error_headers(error) | ({"connection": "close"} if unread else {})
             text = error_body(error).model_dump_json()
-            await self.whole(text, "application/json", headers, status_of(error))
+            await self._begin_whole(text, "application/json", headers, status_of(error))
+            await self.send(text)
+            if unread is not None:
+                await _throw_away(unread)
+            await self.send("", is_last=True)
+
+    async def _begin_whole(
+        self, text: str, media_type: str, headers: Mapping[str, str], status: int
+    ) -> None:
+        length = {"content-length": str(len(text.encode()))}
+        await self.begin(media_type, {**headers, **length}, status)
 
     async def _put(self, message: Message) -> None:
         try:
@@ -80,3 +89,11 @@ class Sender:
                 await self._send(message)
         except TimeoutError:
             raise ClientDisconnect from None
+
+
+async def _throw_away(receive: Receive) -> None:
+    """Receive what comes of a request, for LINGER_S at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while (await receive()).get("more_body"):
+                pass

@@ -11,7 +11,6 @@ from typing import Self
 from ...model.delay import MS_PER_TOKEN
 from ...model.tekken import Tekken
 from ...model.text import Delta, TextAssembler
-from ...protocol.errors import VoxwireError
 from ...protocol.openai_rest.heard import Heard, TextToken
 from ..collector import SAMPLE_RATE_HZ, Collector
 from ..engine.session import EngineSession, Token
@@ -51,7 +50,7 @@ class Upload:
         self._opening: float | None = None  # log-probability of a mark that a word begins
         self._n_samples = 0
         self._total_s = decoding.claimed_s
-        self._error: VoxwireError | None = None
+        self._error: Exception | None = None
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -68,8 +67,7 @@ class Upload:
         """Stop, and give the engine's session back."""
         self._session.close()
         self._feeder.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._feeder
+        await asyncio.wait([self._feeder])
 
     def __aiter__(self) -> Self:
         """Iterate over what each token writes."""
@@ -104,7 +102,7 @@ class Upload:
                     self._n_samples += len(block)
             self._total_s = self._n_samples / SAMPLE_RATE_HZ
             self._session.end()
-        except VoxwireError as error:
+        except Exception as error:  # raised where the reader waits, which else waits for ever
             self._error = error
             self._session.close()
 
