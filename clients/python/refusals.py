@@ -12,7 +12,7 @@ from ...protocol.errors import RefusedError, SessionFailedError, VoxwireError
 
 def error_of(code: str, message: str, retry_after_s: float | None = None) -> VoxwireError:
     """Return the error with this code; SessionFailedError for a code that is not known here."""
-    kinds = {kind.code: kind for kind in _kinds(VoxwireError)}
+    kinds = {kind.code: kind for kind in _kinds(VoxwireError) if "code" in vars(kind)}
     error = kinds.get(code, SessionFailedError)(message)
     error.retry_after_s = retry_after_s
     return error

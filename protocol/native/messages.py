@@ -104,7 +104,7 @@ class Word(_Part):
     end_s: Seconds
     space_before: bool = Field(description="Whether a space stands before it in the text.")
     confidence: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None, description="Where scores were asked for."
+        default=None, description="Where scores were asked for."
     )
 
 
@@ -124,9 +124,11 @@ class Ready(ServerModel):
     model: str
     settings: Parameters
     resume: str | None = Field(
-        None, description="What to show to go on with the session on another socket."
+        default=None, description="What to show to go on with the session on another socket."
     )
-    resume_grace_s: Seconds | None = Field(None, description="How long the session waits for that.")
+    resume_grace_s: Seconds | None = Field(
+        default=None, description="How long the session waits for that."
+    )
 
 
 class Resumed(ServerModel):
@@ -234,7 +236,7 @@ class Warned(ServerModel):
     code: str
     message: str
     seconds_left: Seconds | None = Field(
-        None, description="With code `draining`: how long until the server goes down."
+        default=None, description="With code `draining`: how long until the server goes down."
     )
 
 
@@ -244,8 +246,8 @@ class Error(ServerModel):
     type: Literal["error"] = "error"
     code: str
     message: str
-    param: str | None = Field(None, description="The field that is wrong.")
-    retry_after_s: Seconds | None = Field(None, description="When the same may succeed.")
+    param: str | None = Field(default=None, description="The field that is wrong.")
+    retry_after_s: Seconds | None = Field(default=None, description="When the same may succeed.")
     ref: Ref = None
 
 

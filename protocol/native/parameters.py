@@ -66,37 +66,38 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=drop_null)
 
     encoding: Encoding | None = Field(
-        None, description="How samples are written: pcm_s16le at first."
+        default=None, description="How samples are written: pcm_s16le at first."
     )
     sample_rate: int | None = Field(
-        None, ge=MIN_RATE_HZ, le=MAX_RATE_HZ, description="In Hz: 16000 at first."
+        default=None, ge=MIN_RATE_HZ, le=MAX_RATE_HZ, description="In Hz: 16000 at first."
     )
     channels: int | None = Field(
-        None, ge=1, le=MAX_CHANNELS, description="Interleaved, and averaged: 1 at first."
+        default=None, ge=1, le=MAX_CHANNELS, description="Interleaved, and averaged: 1 at first."
     )
     delay_ms: DelayMs | None = Field(
-        None,
+        default=None,
         description="How far the model hears ahead before it writes. Only before audio. "
         "The model's own at first.",
     )
     endpoint: EndpointKind | None = Field(
-        None,
+        default=None,
         description="What closes segments: a run of nothing written (pads, at first), a voice "
         "activity detector (vad), or commits alone (none).",
     )
     silence_ms: SilenceMs | None = Field(
-        None,
+        default=None,
         description="How much silence closes a segment: at first the server's own, which is 800 "
         "unless its operator says otherwise; 500 with vad.",
     )
     threshold: Threshold | None = Field(
-        None, description="Speech probability from which vad hears speech: 0.5 at first."
+        default=None, description="Speech probability from which vad hears speech: 0.5 at first."
     )
     prefix_padding_ms: PaddingMs | None = Field(
-        None, description="What vad lets through before speech begins: 300 at first."
+        default=None, description="What vad lets through before speech begins: 300 at first."
     )
     scores: bool | None = Field(
-        None, description="Log-probabilities of tokens, and words' confidence: false at first."
+        default=None,
+        description="Log-probabilities of tokens, and words' confidence: false at first.",
     )
 
 
