@@ -20,6 +20,7 @@ from voxwire.protocol.errors import CapacityError, MediaRefusedError, TooLargeEr
 from voxwire.server.media import Media
 from voxwire.server.uploads import decoder, decoding
 from voxwire.server.uploads.decoding import DecoderLimits, Decoding
+from voxwire.server.uploads.pipe import HEADER
 
 LIMITS = DecoderLimits()
 NOTHING = np.zeros(0, np.float32)
@@ -276,8 +277,8 @@ def test_any_damage_gives_samples_or_a_typed_error(
         told = sink.read()
     kinds = []
     while told:
-        kind, n_bytes = decoding.HEADER.unpack(told[: decoding.HEADER.size])
+        kind, n_bytes = HEADER.unpack(told[: HEADER.size])
         kinds.append(kind)
-        told = told[decoding.HEADER.size + n_bytes :]
+        told = told[HEADER.size + n_bytes :]
     assert kinds[-1] in (3, 4)
     assert kinds.count(4) + kinds.count(3) == 1

@@ -41,7 +41,7 @@ from voxwire.server.uploads.receive import MeteredBody, ReceiveLimits
         ({"stream": "true", "response_format": "vtt"}, "response_format"),
     ],
 )
-def test_a_wrong_field_is_named(client: httpx2.Client, fields: dict[str, str], param: str) -> None:
+def test_a_wrong_field_is_named(client: httpx2.Client, fields: dict[str, Any], param: str) -> None:
     error = error_of(post(client, **fields), 400)
     assert error["param"] == param
     assert error["type"] == "invalid_request_error"
@@ -198,7 +198,7 @@ def test_an_engine_that_stops_in_the_middle_of_a_stream_ends_it_with_an_error() 
 def test_any_body_is_answered_in_one_shape(
     client: httpx2.Client, pieces: list[bytes], boundary: str
 ) -> None:
-    kind = {"content-type": f"multipart/form-data; boundary={boundary}".encode("latin-1")}
+    kind = {b"content-type": f"multipart/form-data; boundary={boundary}".encode("latin-1")}
     response = client.post(PATH, content=b"".join(pieces), headers=kind)
     error_of(response, 400)
 
