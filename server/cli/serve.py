@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,16 +95,15 @@ class Run:
             on_failure=ending.on_failure,
             on_step=metrics.stepped,
         )
-        with self.console.status(Text(f"loading and measuring {self.settings.model}")):
-            await engine.start()
-        tekken = Tekken.load(engine.tokenizer_file)
-        name = Path(self.settings.model).name
-        service = Service(engine, tekken, name, self.settings, metrics)
-        try:
-            with ending.listening_to_signals():
-                await serve(service, self.sockets, ending, lambda: self._announce(service))
-        finally:
-            await stop_engine(service)
+        async with AsyncExitStack() as stack:
+            with self.console.status(Text(f"loading and measuring {self.settings.model}")):
+                await stack.enter_async_context(engine)
+            tekken = Tekken.load(engine.tokenizer_file)
+            name = Path(self.settings.model).name
+            service = Service(engine, tekken, name, self.settings, metrics)
+            stack.push_async_callback(stop_engine, service)
+            stack.enter_context(ending.listening_to_signals())
+            await serve(service, self.sockets, ending, lambda: self._announce(service))
         return 0 if ending.failure is None else EXIT_ENGINE_FAILED
 
     def _announce(self, service: Service) -> None:
@@ -123,7 +123,7 @@ def announcement(service: Service, sockets: Sockets, n_keys: int) -> list[str]:
         f"  live      ws{secure}://{there}/v1/realtime as OpenAI's, /v1/listen as Deepgram's",
         f"  files     http{secure}://{there}/v1/audio/transcriptions",
         *wyoming,
-        f"  keys      {_key_state(settings, n_keys)}",
+        f"  keys      {key_state(settings, n_keys)}",
         f"  capacity  {sessions}; delay {service.default_delay_ms} ms",
         f"  end       Ctrl-C: open sessions have {settings.drain_s:g} s to finish; twice: at once",
     ]
@@ -134,7 +134,8 @@ def _port(sockets: list[socket.socket]) -> int:
     return port
 
 
-def _key_state(settings: ServeSettings, n_keys: int) -> str:
+def key_state(settings: ServeSettings, n_keys: int) -> str:
+    """Return in words who may come in."""
     if n_keys:
         return f"{n_keys} of them open every door" if n_keys > 1 else "one opens every door"
     if settings.is_loopback:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from ...protocol.errors import ForbiddenError
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
+MAX_PARAMETERS = 256  # as many words as a Deepgram client may boost, and some
 _PAIR_SUBPROTOCOLS = ("token", "bearer")  # Deepgram's browser SDK: ["token", KEY]
 _SUBPROTOCOLS = ("realtime", "voxwire", *_PAIR_SUBPROTOCOLS)
 _SCHEMES = ("bearer", "token")
@@ -38,9 +39,12 @@ class Knock:
         query: bytes = b"",
         subprotocols: Sequence[str] = (),
     ) -> Knock:
-        """Take a request apart. Raises ForbiddenError where a header contradicts itself."""
-        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-        return cls(method, path, tuple(pairs), _singles(headers), tuple(subprotocols))
+        """Take a request apart.
+
+        Raises ForbiddenError where a header contradicts itself, or the address has no end.
+        """
+        pairs = _parameters(query.decode("latin-1"))
+        return cls(method, path, pairs, _singles(headers), tuple(subprotocols))
 
     @property
     def subprotocol(self) -> str | None:
@@ -64,6 +68,16 @@ class Knock:
         if len(self.subprotocols) == 2 and self.subprotocols[0] in _PAIR_SUBPROTOCOLS:
             return self.subprotocols[1]
         return ""
+
+
+def _parameters(query: str) -> tuple[tuple[str, str], ...]:
+    # Each value is compared with every key: a stranger's request must not cost much of that.
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        wanted = f"expected {MAX_PARAMETERS} parameters in the address at most"
+        raise ForbiddenError(wanted) from None
+    return tuple(pairs)
 
 
 def _singles(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.server.certificates import make_certificate
 from voxwire.server.listening import bind, check_tls
 from voxwire.server.settings import ServeSettings, SettingsError
 
@@ -49,18 +49,6 @@ def test_what_was_taken_is_given_back_where_one_address_fails() -> None:
 
 
 # --- TLS ---
-
-
-def make_certificate(folder: Path, *options: str) -> tuple[Path, Path]:
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-subj", "/CN=localhost"]
-    try:
-        subprocess.run(
-            [*command, "-keyout", key, "-out", cert, *options], check=True, capture_output=True
-        )
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return cert, key
 
 
 def tls(cert: Path, key: Path) -> ServeSettings:

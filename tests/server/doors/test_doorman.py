@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from voxwire.protocol.errors import ForbiddenError, RefusedError, UnauthorizedError
 from voxwire.server.doors.doorman import TOKENS_PATH, Doorman, Visitor
-from voxwire.server.doors.knock import KEY_SUBPROTOCOL, Knock
+from voxwire.server.doors.knock import KEY_SUBPROTOCOL, MAX_PARAMETERS, Knock
 from voxwire.server.settings import ServeSettings
 
 KEY, OTHER_KEY = "key-of-the-first", "key-of-the-second"
@@ -114,6 +114,12 @@ def test_a_key_in_the_address_is_refused_and_why_is_told(where: Doorman, name: s
 def test_a_key_under_any_name_is_found_in_the_address() -> None:
     with pytest.raises(ForbiddenError, match="logs and histories"):
         LOCKED.check(knock(query=f"x={KEY}".encode(), authorization=f"Bearer {KEY}"))
+
+
+def test_an_address_without_end_is_refused_before_it_costs_anything() -> None:
+    knock(query=b"keyterm=x&" * (MAX_PARAMETERS - 1))
+    with pytest.raises(ForbiddenError, match=f"{MAX_PARAMETERS} parameters"):
+        knock(query=b"keyterm=x&" * (MAX_PARAMETERS + 1))
 
 
 @pytest.mark.parametrize("query", [b"api_key=", b"keyterm=a&keywords=b", b"intent=transcription"])
