@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, Response
 
+from ...protocol.errors import NotFoundError
+
 router = APIRouter(include_in_schema=False)
 _PARTS = "/static/docs"
 
@@ -42,7 +44,11 @@ async def docs() -> HTMLResponse:
 
 
 @router.get(_PARTS + "/{part}")
-def part(part: Part) -> Response:
-    """Return what the page loads."""
-    data = resources.files("fastapi_offline").joinpath("static", part.value).read_bytes()
-    return Response(data, media_type=_MEDIA_TYPES[part], headers={"cache-control": "max-age=3600"})
+def part(part: str) -> Response:
+    """Return what the page loads. Raises NotFoundError."""
+    if part not in list(Part):
+        raise NotFoundError(f"expected one of {', '.join(Part)}, got {part[:200]}")
+    data = resources.files("fastapi_offline").joinpath("static", part).read_bytes()
+    return Response(
+        data, media_type=_MEDIA_TYPES[Part(part)], headers={"cache-control": "max-age=3600"}
+    )

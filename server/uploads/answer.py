@@ -70,6 +70,9 @@ class UploadAnswer(Response):
             if isinstance(error, RefusedError):
                 metrics.refused(outcome)
             await sender.fail(error, None if body.is_complete else receive)
+        except Exception:
+            log.exception("upload failed")
+            await sender.fail(VoxwireError("the server failed"), None)
         finally:
             metrics.upload_ended(outcome)
             log.info("upload=%s", outcome)

@@ -27,6 +27,7 @@ def main() -> None:
     confine(memory_bytes, cpu_s)
     source, sink = os.fdopen(0, "rb"), os.fdopen(1, "wb", buffering=0)
     try:
+        _write(sink, Kind.STARTED, b"")
         decode(source, sink)
     except BrokenPipeError:  # the client left
         os._exit(1)

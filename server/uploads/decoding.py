@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from ...protocol.errors import CapacityError, MediaRefusedError, TooLargeError
 from ..collector import SAMPLE_RATE_HZ
 from .pipe import HEADER, MAX_RECORD_BYTES, MAX_TEXT_CHARS, Kind
 
+log = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-I", "-m", "voxwire.server.uploads.decoder")
 # Nothing of the server's environment, which may hold keys; one thread of BLAS reserves less memory.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
@@ -77,9 +79,10 @@ class Decoding:
         """Start the process; return when it has found audio."""
         try:
             await self._start()
-        except OSError:  # no process, descriptor or memory left
-            raise CapacityError("the server cannot start a decoder now", _RETRY_S) from None
+        except OSError as error:  # no process, descriptor or memory left
+            raise _no_decoder(error.strerror or "") from None
         try:
+            await self._wait_for_start()
             await self._open()
         except BaseException:
             await self._end()
@@ -131,10 +134,19 @@ class Decoding:
                 self._writer.close()
                 raise
 
+    async def _wait_for_start(self) -> None:
+        """Wait for the process to begin: until then, its end is no fault of the file."""
+        try:
+            kind, _ = await self._record()
+        except MediaRefusedError as error:
+            raise _no_decoder(error.message) from None
+        if kind is not Kind.STARTED:
+            raise _no_decoder(f"begins with {kind.name}")
+
     async def _open(self) -> None:
         kind, data = await self._record()
         if kind is not Kind.OPENED:
-            raise _refused("a recording", f"a decoder that begins with {kind.name}")
+            raise _refused("a recording", f"a decoder that says {kind.name} first")
         self.claimed_s = _parsed(_Opened, data).duration_s
         if self.claimed_s is not None:
             self._check_length(self.claimed_s)
@@ -163,6 +175,7 @@ class Decoding:
             await asyncio.to_thread(self._process.wait, _EXIT_S)
         await self._end()
         code = self._process.returncode
+        log.warning("decoder=%s", code)
         if code == -signal.SIGXCPU:
             return f"one that takes more than {self._limits.cpu_s} s of processor time"
         return f"one that ends the decoder ({code})"
@@ -184,6 +197,11 @@ def _parsed(model: type[_Record], data: bytes) -> _Record:
         return model.model_validate_json(data)
     except ValidationError:
         raise _refused("a decoder's record", "something else") from None
+
+
+def _no_decoder(reason: str) -> CapacityError:
+    log.error("decoder=none reason=%s", reason)
+    return CapacityError("the server cannot start a decoder now", _RETRY_S)
 
 
 def _refused(expected: str, got: str) -> MediaRefusedError:

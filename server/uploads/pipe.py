@@ -17,6 +17,7 @@ MAX_TEXT_CHARS = 1000
 class Kind(IntEnum):
     """What a record holds."""
 
+    STARTED = 0  # nothing; the first record
     OPENED = 1  # JSON: duration_s, what the file claims, or null
     AUDIO = 2  # float32 little-endian, mono, 16 kHz
     DONE = 3  # JSON: n_damaged, packets that were left out; the last record

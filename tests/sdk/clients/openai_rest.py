@@ -58,7 +58,8 @@ def create_raw(client: OpenAI, file: Path) -> str | None:
     raw = client.audio.transcriptions.with_raw_response.create(
         model="any", file=file, prompt="digits", chunking_strategy="auto"
     )
-    return raw.headers.get("x-voxwire-ignored")
+    ignored: str | None = raw.headers.get("x-voxwire-ignored")
+    return ignored
 
 
 def fail(client: OpenAI, file: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ def use_decoder(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
 import json, os, signal, struct, sys, time
 def tell(kind, data):
     os.write(1, struct.pack("<BI", kind, len(data)) + data)
+tell(0, b"")
 {body}
 """
     monkeypatch.setattr(decoding, "COMMAND", (sys.executable, "-I", "-c", program))

@@ -27,6 +27,7 @@ from tests.server.uploads.rest import (
     post,
     wait_until,
 )
+from voxwire.model.text import TextAssembler
 from voxwire.protocol.errors import StalledError, TooLargeError
 from voxwire.server.routes import transcriptions
 from voxwire.server.uploads.receive import MeteredBody, ReceiveLimits
@@ -233,3 +234,25 @@ def test_a_body_is_counted_as_it_comes() -> None:
     small = ReceiveLimits(max_file_bytes=10)
     with pytest.raises(TooLargeError, match="at most 10 bytes"):
         taken(small, *[bytes(100_000)] * 3)
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+def test_a_bug_ends_an_upload_with_an_error_too(
+    server: LiveServer,
+    client: httpx2.Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    stream: str,
+) -> None:
+    def fail(self: TextAssembler) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(TextAssembler, "finish", fail)
+    answer = post(client, stream=stream)
+    if stream == "true":
+        events, _ = events_of(answer.text)
+        assert events[-1]["error"]["code"] == "internal"
+    else:
+        assert error_of(answer, 500)["code"] == "internal"
+    assert "ZeroDivisionError" in caplog.text
+    wait_until(lambda: server.service.engine.n_open == 0)

@@ -172,3 +172,4 @@ def test_the_documentation_needs_no_other_host(client: httpx2.Client) -> None:
     for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
         assert f"./static/docs/{name}" in page
         assert client.get(f"/static/docs/{name}").status_code == 200
+    assert client.get("/static/docs/other.js").status_code == 404
