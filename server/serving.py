@@ -19,6 +19,7 @@ from typing import Any, Literal
 import uvicorn
 
 from .app import create_app
+from .http import Http
 from .service import Service
 from .settings import ServeSettings
 from .wyoming import wyoming_server
@@ -157,6 +158,7 @@ def _web_config(service: Service) -> uvicorn.Config:
     settings: ServeSettings = service.settings
     return uvicorn.Config(
         create_app(service),
+        http=Http,
         log_config=None,
         access_log=False,  # ours writes no addresses
         lifespan="off",

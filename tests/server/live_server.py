@@ -21,6 +21,7 @@ from voxwire.server.engine import loop
 from voxwire.server.engine.admission import Limits
 from voxwire.server.engine.backend import Backend, load_backend
 from voxwire.server.engine.engine import Engine
+from voxwire.server.http import Http
 from voxwire.server.service import Service
 from voxwire.server.settings import ServeSettings
 from voxwire.server.wyoming import wyoming_server
@@ -109,6 +110,7 @@ async def _serve(
             server.wyoming_port = wyoming.getsockname()[1]
             config = uvicorn.Config(
                 create_app(server.service),
+                http=Http,
                 log_level="warning",
                 ws_per_message_deflate=False,
                 ws_max_size=settings.max_message_bytes,

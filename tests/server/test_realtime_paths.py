@@ -127,3 +127,13 @@ def test_an_update_that_the_session_refuses_does_not_spoil_the_next(server: Live
     assert refused["error"]["code"] == 400
     assert updated["type"] == "session.updated"
     assert updated["session"]["audio_format"]["sample_rate"] == 8000
+
+
+def test_a_handshake_may_carry_a_connection_header_too_many(server: LiveServer) -> None:
+    async def greet() -> str:
+        url = f"{server.ws}/v1/audio/transcriptions/realtime"
+        headers = {"Connection": "keep-alive"}
+        async with asyncio.timeout(TIMEOUT_S), connect(url, additional_headers=headers) as socket:
+            return str(await socket.recv())
+
+    assert "session.created" in asyncio.run(greet())
