@@ -60,6 +60,9 @@ _REASONS = MappingProxyType(
 )
 MAX_NOTES = 32  # of one update
 
+# OpenAI detects no turns for these; their clients commit, and say nothing of turn detection.
+_WITHOUT_TURNS = ("gpt-realtime-whisper", "gpt-live-transcribe")
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -71,12 +74,22 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The settings in the terms of this dialect."""
+    """The settings in the terms of this dialect.
+
+    has_chosen_turn: the client said how turns end, or that they do not.
+    """
 
     format: AudioFormat = field(default_factory=lambda: AudioFormat(rate_hz=PCM_RATE_HZ))
     turn: VadEndpoint | None = field(default_factory=VadEndpoint)
+    has_chosen_turn: bool = False
     delay: Delay | None = None
     wants_scores: bool = False
+
+    def for_model(self, name: str | None) -> Config:
+        """Return these settings as the model of that name begins with at OpenAI."""
+        if name is None or self.has_chosen_turn:
+            return self
+        return replace(self, turn=None if name.startswith(_WITHOUT_TURNS) else VadEndpoint())
 
     def settings(self) -> SessionSettings:
         """Return what a session is told."""
@@ -134,9 +147,10 @@ def _merge_input(config: Config, patch: InputPatch, path: str) -> Config:
         config = replace(config, format=_merge_format(config.format, patch.format, path))
     if patch.transcription is not None:
         config = replace(config, delay=_merge_delay(config.delay, patch.transcription))
+        config = config.for_model(patch.transcription.model)
     if "turn_detection" in patch.model_fields_set:
         turn = _merge_turn(config.turn, patch.turn_detection, f"{path}.turn_detection")
-        config = replace(config, turn=turn)
+        config = replace(config, turn=turn, has_chosen_turn=True)
     return config
 
 

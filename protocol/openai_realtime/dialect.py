@@ -67,14 +67,14 @@ class OpenAIRealtime:
 
     name: ClassVar[str] = "openai"
 
-    def __init__(self, context: Context, ignored: Sequence[Note] = ()) -> None:
-        """Begin. ignored: what the client asked for in vain with its address."""
+    def __init__(self, context: Context, config: Config, ignored: Sequence[Note]) -> None:
+        """Begin with some settings. ignored: what the address asked for in vain."""
         self._voice = Voice(context)
         self._new_id = context.new_id
         self._ignored = ignored
         self._items = Conversation(context.new_id)
         self._buffer = InputBuffer()
-        self._config = Config()  # with all updates that were sent on
+        self._config = config  # with all updates that were sent on
         self._in_effect = self._config
         self._unanswered: dict[str, tuple[Update, str | None]] = {}
 
@@ -86,7 +86,8 @@ class OpenAIRealtime:
             message = f"expected intent=transcription, got {quoted(intent)}"
             raise MessageError(message, code="invalid_value", param="intent")
         names = [quoted(name) for name in query if name not in _QUERY]
-        return cls(context, [Note(name, "it means nothing in the address") for name in names])
+        notes = [Note(name, "it means nothing in the address") for name in names]
+        return cls(context, Config().for_model(query.get("model")), notes)
 
     @property
     def settings(self) -> SessionSettings:

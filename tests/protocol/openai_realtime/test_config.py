@@ -151,6 +151,26 @@ def test_any_model_is_taken_and_the_served_one_is_shown() -> None:
     assert shown["transcription"]["model"] == "embedded"
 
 
+def test_models_whose_turns_openai_does_not_detect_begin_without() -> None:
+    play = Play()
+    shown = play.update_input(transcription={"model": "gpt-live-transcribe"})
+    assert (shown["turn_detection"], play.settings.endpoint) == (None, None)
+    play.update_input(transcription={"model": "whisper-1"})
+    assert play.settings.endpoint == VadEndpoint()
+    query = {"model": "gpt-realtime-whisper"}
+    assert OpenAIRealtime.from_query(query, context()).settings.endpoint is None
+
+
+def test_what_the_client_chose_of_turns_goes_before_its_model() -> None:
+    play = Play()
+    realtime = {"model": "gpt-realtime-whisper"}
+    turns = {"type": "server_vad", "threshold": 0.7}
+    assert play.update_input(transcription=realtime, turn_detection=turns)["turn_detection"]
+    assert play.update_input(transcription=realtime)["turn_detection"]["threshold"] == 0.7
+    play.update_input(turn_detection=None)
+    assert play.update_input(transcription={"model": "x"})["turn_detection"] is None
+
+
 def test_fields_that_are_not_supported_are_named_one_by_one() -> None:
     play = Play()
     play.update(

@@ -126,7 +126,7 @@ def configure(play: Golden, message: dict[str, Any]) -> list[dict[str, Any] | Cl
 
 
 def test_a_session_begins_at_24_khz_with_turns_by_voice_activity() -> None:
-    play = golden(model="gpt-realtime-whisper")
+    play = golden(model="gpt-4o-transcribe")
     assert play.dialect.settings == SessionSettings(
         AudioFormat(Encoding.PCM16, 24000), None, VadEndpoint(0.5, 300, 500)
     )
