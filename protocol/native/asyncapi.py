@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from ... import __version__
 from . import messages
 from .parameters import Parameters
+from .resume import Resumption
 
 PATH = "/v1/stream"
 _MODE: Literal["validation"] = "validation"  # where what has a default may be left out
@@ -29,8 +30,14 @@ more may come.
 
 Keys go into `Authorization: Bearer KEY`; a browser, which cannot set headers, offers the
 subprotocols `voxwire` and `openai-insecure-api-key.KEY`. A handshake is refused by HTTP 401, 403 or
-503, the last with `Retry-After`. The socket is closed with 1000 at the end, 1001 when the server
-goes down, 1008 on a broken rule, 1011 on a fault, 1013 when there is no room.
+503, the last with `Retry-After`. The socket is closed with 1000 at the end, 1008 on a broken rule,
+1011 on a fault, 1012 when the server goes down, 1013 when there is no room.
+
+A session outlives its socket for the `resume_grace_s` of `ready`. To go on, open another with
+nothing but `resume`, the token of `ready`, and `after_seq`, the `seq` of the last message you got.
+`resumed` says how much had come: send again what it does not count. The messages that were missed
+follow. `received` tells now and then what need not be kept any longer; `ack` says the same to the
+server.
 """
 
 
@@ -59,12 +66,14 @@ def schemas(models: Iterable[type[BaseModel]], where: str) -> dict[str, Any]:
 def document() -> dict[str, Any]:
     """Return the AsyncAPI document."""
     texts = [*client_models(), *server_models()]
-    parts = schemas([*texts, Parameters], "#/components/schemas/")
+    parts = schemas([*texts, Parameters, Resumption], "#/components/schemas/")
+    query = {**parts["Parameters"], "description": "Those of a new session, or those to go on."}
+    query["properties"] = {**query["properties"], **parts["Resumption"]["properties"]}
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "voxwire", "version": __version__, "description": DESCRIPTION},
         "defaultContentType": "application/json",
-        "channels": {"stream": _channel(texts, parts["Parameters"])},
+        "channels": {"stream": _channel(texts, query)},
         "operations": {
             "hear": _operation("receive", ["frame", *map(type_of, client_models())]),
             "tell": _operation("send", list(map(type_of, server_models()))),

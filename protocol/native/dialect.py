@@ -8,31 +8,12 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 from .. import session
+from ..closing import closing
 from ..dialect import Close, Context, Message
-from ..errors import (
-    ForbiddenError,
-    IdleError,
-    InvalidRequestError,
-    RefusedError,
-    SessionLimitError,
-    ShutdownError,
-    SlowReaderError,
-    UnauthorizedError,
-    VoxwireError,
-)
+from ..errors import InvalidRequestError, VoxwireError
 from . import messages
 from .parameters import Parameters, parameters_from, settings_from
 from .resume import SentLog
-
-NORMAL, GOING_AWAY, POLICY, FAILED, TRY_LATER = 1000, 1001, 1008, 1011, 1013
-_POLICY_ERRORS = (
-    IdleError,
-    SessionLimitError,
-    SlowReaderError,
-    UnauthorizedError,
-    ForbiddenError,
-    InvalidRequestError,
-)
 
 
 class Native:
@@ -205,15 +186,10 @@ class Native:
         return self._say(messages.Warned, code="draining", message=text, seconds_left=seconds_left)
 
     def _ended(self, event: session.Ended) -> Sequence[Message | Close]:
-        bye = {"reason": event.reason, "audio_s": event.audio_s}
-        if event.error is None:
-            is_shutdown = event.reason is session.CloseReason.SHUTDOWN
-            code = GOING_AWAY if is_shutdown else NORMAL
-            self._close = Close(code, event.reason)
-            return [self._say(messages.Bye, **bye), self._close]
-        told = self._error(event.error)
-        self._close = Close(_close_code(event.error), event.error.code)
-        return [told, self._say(messages.Bye, **bye), self._close]
+        self._close = closing(event)
+        error = [] if event.error is None else [self._error(event.error)]
+        bye = self._say(messages.Bye, reason=event.reason, audio_s=event.audio_s)
+        return [*error, bye, self._close]
 
     def _error(self, error: VoxwireError, ref: str | None = None) -> str:
         return self._say(
@@ -252,14 +228,6 @@ def _scores(scores: Sequence[session.Score]) -> tuple[messages.Score, ...] | Non
 def _score(score: session.Score) -> messages.Score:
     text = score.data.decode(errors="replace")
     return messages.Score(text=text, bytes=tuple(score.data), log_prob=score.log_prob)
-
-
-def _close_code(error: VoxwireError) -> int:
-    if isinstance(error, ShutdownError):
-        return GOING_AWAY
-    if isinstance(error, _POLICY_ERRORS):
-        return POLICY
-    return TRY_LATER if isinstance(error, RefusedError) else FAILED
 
 
 def _refusal(error: ValidationError, ref: str | None = None) -> InvalidRequestError:

@@ -229,8 +229,8 @@ def test_every_other_event_has_its_message() -> None:
     ("error", "reason", "code"),
     [
         (None, CloseReason.END, 1000),
-        (None, CloseReason.SHUTDOWN, 1001),
-        (ShutdownError("the server stopped"), CloseReason.SHUTDOWN, 1001),
+        (None, CloseReason.SHUTDOWN, 1012),
+        (ShutdownError("the server stopped"), CloseReason.SHUTDOWN, 1012),
         (IdleError("no audio for 120 s"), CloseReason.ERROR, 1008),
         (RowFaultError("bad audio"), CloseReason.ERROR, 1011),
         (CapacityError("8 sessions are open", retry_after_s=3.5), CloseReason.ERROR, 1013),

@@ -14,6 +14,7 @@ from tests.protocol.native.test_dialect import dialect
 from tests.repo.sources import ROOT
 from voxwire.protocol.errors import CapacityError
 from voxwire.protocol.native.asyncapi import client_models, document, server_models, type_of
+from voxwire.protocol.native.parameters import Parameters
 from voxwire.protocol.native.typescript import typescript
 from voxwire.protocol.session import (
     CloseReason,
@@ -50,6 +51,12 @@ def test_every_reference_leads_somewhere() -> None:
         for part in reference.removeprefix("#/").split("/"):
             node = node[part]
         assert node
+
+
+def test_the_address_is_documented_for_new_sessions_and_for_going_on() -> None:
+    query = document()["channels"]["stream"]["bindings"]["ws"]["query"]
+    assert {*Parameters.model_fields, "resume", "after_seq"} == query["properties"].keys()
+    assert "required" not in query
 
 
 def test_every_message_is_in_exactly_one_direction() -> None:
