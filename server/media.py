@@ -19,6 +19,16 @@ import soxr
 SAMPLE_RATE_HZ = 16000
 MAX_STREAMS = 64
 Samples: TypeAlias = npt.NDArray[np.float32]
+_DECLARE_LENGTH = {
+    "aiff",
+    "caf",
+    "flac",
+    "matroska,webm",
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "ogg",
+    "w64",
+    "wav",
+}
 # Playlists name other files and addresses; an uploaded one must not make us read them.
 _NO_OTHER_FILES = {"protocol_whitelist": "none"}
 
@@ -37,6 +47,7 @@ class Media:
     """One open recording, to be read once. Use as a context manager; one thread at a time.
 
     name: how errors call it. duration_s: what the container declares, None where it does not.
+    is_estimate: that it declares none, and FFmpeg guesses from the bit rate of the beginning.
     n_damaged: packets skipped so far because they could not be decoded.
     Raises MediaError if there is no audio to decode.
     """
@@ -52,6 +63,7 @@ class Media:
             self._close_file()
             raise
         self.duration_s = self._declared_duration_s()
+        self.is_estimate = self._container.format.name not in _DECLARE_LENGTH
 
     def __enter__(self) -> Self:
         """Return the media itself."""

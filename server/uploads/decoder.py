@@ -15,7 +15,7 @@ import wave
 from typing import BinaryIO
 
 from ..media import SAMPLE_RATE_HZ, Media, MediaError
-from .pipe import BLOCK_SAMPLES, HEADER, MAX_TEXT_CHARS, Kind
+from .pipe import BLOCK_SAMPLES, HEADER, MAX_TEXT_CHARS, RecordKind
 
 NICENESS = 5  # live sessions come first
 
@@ -27,7 +27,7 @@ def main() -> None:
     confine(memory_bytes, cpu_s)
     source, sink = os.fdopen(0, "rb"), os.fdopen(1, "wb", buffering=0)
     try:
-        _write(sink, Kind.STARTED, b"")
+        _write(sink, RecordKind.STARTED, b"")
         decode(source, sink)
     except BrokenPipeError:  # the client left
         os._exit(1)
@@ -50,10 +50,12 @@ def decode(source: BinaryIO, sink: BinaryIO) -> None:
     """Write `source` to `sink` as records. Raises BrokenPipeError when nobody reads."""
     try:
         with Media(source, "file") as media:
-            _tell(sink, Kind.OPENED, duration_s=_claimed_s(media))
+            _tell(
+                sink, RecordKind.OPENED, duration_s=_claimed_s(media), is_estimate=media.is_estimate
+            )
             for block in media.blocks(BLOCK_SAMPLES):
-                _write(sink, Kind.AUDIO, block.astype("<f4", copy=False).tobytes())
-            _tell(sink, Kind.DONE, n_damaged=media.n_damaged)
+                _write(sink, RecordKind.AUDIO, block.astype("<f4", copy=False).tobytes())
+            _tell(sink, RecordKind.DONE, n_damaged=media.n_damaged)
     except MediaError as error:
         _fail(sink, error.expected, error.got)
     except MemoryError:
@@ -83,14 +85,14 @@ def _claimed_s(media: Media) -> float | None:
 
 
 def _fail(sink: BinaryIO, expected: str, got: str) -> None:
-    _tell(sink, Kind.FAILED, expected=expected[:MAX_TEXT_CHARS], got=got[:MAX_TEXT_CHARS])
+    _tell(sink, RecordKind.FAILED, expected=expected[:MAX_TEXT_CHARS], got=got[:MAX_TEXT_CHARS])
 
 
-def _tell(sink: BinaryIO, kind: Kind, **facts: float | str | None) -> None:
+def _tell(sink: BinaryIO, kind: RecordKind, **facts: float | str | None) -> None:
     _write(sink, kind, json.dumps(facts).encode())
 
 
-def _write(sink: BinaryIO, kind: Kind, data: bytes) -> None:
+def _write(sink: BinaryIO, kind: RecordKind, data: bytes) -> None:
     view = memoryview(HEADER.pack(kind, len(data)) + data)
     while view:
         view = view[sink.write(view) :]

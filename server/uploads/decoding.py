@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ...protocol.errors import CapacityError, MediaRefusedError, TooLargeError
 from ..collector import SAMPLE_RATE_HZ
-from .pipe import HEADER, MAX_RECORD_BYTES, MAX_TEXT_CHARS, Kind
+from .pipe import HEADER, MAX_RECORD_BYTES, MAX_TEXT_CHARS, RecordKind
 
 log = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-I", "-m", "voxwire.server.uploads.decoder")
@@ -34,6 +34,7 @@ _Record = TypeVar("_Record", bound=BaseModel)
 
 class _Opened(BaseModel):
     duration_s: float | None = Field(ge=0, allow_inf_nan=False)
+    is_estimate: bool
 
 
 class _Done(BaseModel):
@@ -106,10 +107,10 @@ class Decoding:
         n_samples = 0
         while True:
             kind, data = await self._record()
-            if kind is Kind.DONE:
+            if kind is RecordKind.DONE:
                 self.n_damaged = _parsed(_Done, data).n_damaged
                 return
-            if kind is not Kind.AUDIO or len(data) % 4:
+            if kind is not RecordKind.AUDIO or len(data) % 4:
                 raise _refused("records of audio", f"{len(data)} bytes of {kind.name}")
             n_samples += len(data) // 4
             self._check_length(n_samples / SAMPLE_RATE_HZ)
@@ -140,23 +141,24 @@ class Decoding:
             kind, _ = await self._record()
         except MediaRefusedError as error:
             raise _no_decoder(error.message) from None
-        if kind is not Kind.STARTED:
+        if kind is not RecordKind.STARTED:
             raise _no_decoder(f"begins with {kind.name}")
 
     async def _open(self) -> None:
         kind, data = await self._record()
-        if kind is not Kind.OPENED:
+        if kind is not RecordKind.OPENED:
             raise _refused("a recording", f"a decoder that says {kind.name} first")
-        self.claimed_s = _parsed(_Opened, data).duration_s
-        if self.claimed_s is not None:
-            self._check_length(self.claimed_s)
+        opened = _parsed(_Opened, data)
+        self.claimed_s = opened.duration_s
+        if opened.duration_s is not None and not opened.is_estimate:
+            self._check_length(opened.duration_s)
 
-    async def _record(self) -> tuple[Kind, bytes]:
+    async def _record(self) -> tuple[RecordKind, bytes]:
         """Return the next record. Raises what a record of failure says."""
         try:
             async with asyncio.timeout(self._limits.stall_s):
                 number, n_bytes = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-                if number not in list(Kind) or n_bytes > MAX_RECORD_BYTES:
+                if number not in list(RecordKind) or n_bytes > MAX_RECORD_BYTES:
                     raise _refused("a decoder's record", f"kind {number} of {n_bytes} bytes")
                 data = await self._reader.readexactly(n_bytes)
         except TimeoutError:
@@ -164,10 +166,10 @@ class Decoding:
             raise _refused("a recording that can be decoded", got) from None
         except (asyncio.IncompleteReadError, ConnectionError):
             raise _refused("a recording that can be decoded", await self._death()) from None
-        if number == Kind.FAILED:
+        if number == RecordKind.FAILED:
             failed = _parsed(_Failed, data)
             raise _refused(failed.expected, failed.got)
-        return Kind(number), data
+        return RecordKind(number), data
 
     async def _death(self) -> str:
         """Say how the process ended that closed its pipe."""

@@ -14,11 +14,11 @@ MAX_RECORD_BYTES = 4 * BLOCK_SAMPLES
 MAX_TEXT_CHARS = 1000
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """What a record holds."""
 
     STARTED = 0  # nothing; the first record
-    OPENED = 1  # JSON: duration_s, what the file claims, or null
+    OPENED = 1  # JSON: duration_s, what the file claims, or null; is_estimate, that it is a guess
     AUDIO = 2  # float32 little-endian, mono, 16 kHz
     DONE = 3  # JSON: n_damaged, packets that were left out; the last record
     FAILED = 4  # JSON: expected and got; the last record

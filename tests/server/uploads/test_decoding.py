@@ -23,6 +23,7 @@ from voxwire.server.uploads.decoding import DecoderLimits, Decoding
 from voxwire.server.uploads.pipe import HEADER
 
 LIMITS = DecoderLimits()
+OPENED = """tell(1, b'{"duration_s": 1, "is_estimate": false}')\n"""
 NOTHING = np.zeros(0, np.float32)
 
 
@@ -146,6 +147,23 @@ def test_a_file_that_hides_its_length_ends_at_the_cap_too(tmp_path: Path) -> Non
     assert isinstance(refusal(file, DecoderLimits(max_audio_s=5)), TooLargeError)
 
 
+def test_a_file_that_claims_too_much_is_refused_before_it_is_decoded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a").touch()
+    use_decoder(monkeypatch, OPENED + "time.sleep(60)")
+    assert isinstance(refusal(tmp_path / "a", DecoderLimits(max_audio_s=0.5)), TooLargeError)
+
+
+def test_what_is_only_guessed_from_the_beginning_refuses_nothing(tmp_path: Path) -> None:
+    samples = np.concatenate([np.zeros(5 * 16000, np.float32), chirp(16000, 20)])
+    file = write_audio(tmp_path / "a.aac", [samples], 16000, "aac")
+    with Media(file) as media:
+        assert media.is_estimate
+        assert (media.duration_s or 0) > 30
+    assert len(decode(file, DecoderLimits(max_audio_s=30))) >= 25 * 16000
+
+
 def test_the_length_that_a_header_lies_about_is_not_believed(tmp_path: Path) -> None:
     file = write_audio(tmp_path / "a.wav", [chirp(16000)], 16000, "pcm_s16le")
     data = bytearray(file.read_bytes())
@@ -153,9 +171,6 @@ def test_the_length_that_a_header_lies_about_is_not_believed(tmp_path: Path) -> 
     data[at : at + 4] = (2**31 - 1).to_bytes(4, "little")
     file.write_bytes(data)
     assert len(decode(file, DecoderLimits(max_audio_s=1e6))) == 2 * 16000
-
-
-OPENED = "tell(1, b'{\"duration_s\": 1}')\n"
 
 
 @pytest.mark.parametrize(
