@@ -58,6 +58,7 @@ _REASONS = MappingProxyType(
         "idle_timeout_ms": "there is no response to trigger",
     }
 )
+_INPUT = "session.audio.input"
 MAX_NOTES = 32  # of one update
 
 # OpenAI detects no turns for these; their clients commit, and say nothing of turn detection.
@@ -110,8 +111,8 @@ class Update:
 def merge(config: Config, patch: SessionPatch) -> Update:
     """Return `config` changed by an update in the shape of now. Raises InvalidRequestError."""
     heard = InputPatch() if patch.audio is None else patch.audio.input or InputPatch()
-    merged = _merge_input(config, heard, "session.audio.input")
-    notes = [*_semantic(merged, heard.turn_detection, "session.audio.input.turn_detection")]
+    merged = _merge_input(config, heard, _INPUT)
+    notes = [*_semantic(merged, heard.turn_detection, f"{_INPUT}.turn_detection")]
     if patch.type == "realtime":
         notes.append(Note("session.type", "this server only transcribes, and makes no responses"))
     return _update(merged, patch, notes, is_beta=False)
@@ -129,6 +130,21 @@ def merge_beta(config: Config, patch: BetaPatch) -> Update:
     merged = _merge_input(config, InputPatch.model_construct(**heard), "session")
     notes = [*_semantic(merged, patch.turn_detection, "session.turn_detection")]
     return _update(merged, patch, notes, is_beta=True)
+
+
+def keep_begun(update: Update, before: Config) -> Update:
+    """Return an update without what cannot change once audio came, and with a note on it.
+
+    Clients send all their settings again to change one; an error would end them.
+    """
+    path = "session.input_audio_transcription" if update.is_beta else f"{_INPUT}.transcription"
+    late = [
+        Note(param, "it can change before the first audio only")
+        for param, name in ((f"{path}.delay", "delay"), ("session.include", "wants_scores"))
+        if getattr(update.config, name) != getattr(before, name)
+    ]
+    kept = replace(update.config, delay=before.delay, wants_scores=before.wants_scores)
+    return replace(update, config=kept, notes=(*update.notes, *late))
 
 
 def _update(

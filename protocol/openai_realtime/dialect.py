@@ -41,7 +41,7 @@ from .client_events import (
     SessionPatch,
     SessionUpdate,
 )
-from .config import Config, Note, Update, merge, merge_beta
+from .config import Config, Note, Update, keep_begun, merge, merge_beta
 from .items import Conversation, Utterance
 from .voice import Voice
 
@@ -76,6 +76,7 @@ class OpenAIRealtime:
         self._buffer = InputBuffer()
         self._config = config  # with all updates that were sent on
         self._in_effect = self._config
+        self._is_begun = False  # audio came
         self._unanswered: dict[str, tuple[Update, str | None]] = {}
 
     @classmethod
@@ -130,6 +131,7 @@ class OpenAIRealtime:
 
     def _append(self, event: Append) -> Sequence[Request]:
         data = decode_audio(event.audio)
+        self._is_begun = True
         self._buffer.append(len(data), self._config.format)
         return [Audio(data, event.event_id)]
 
@@ -158,6 +160,8 @@ class OpenAIRealtime:
         else:
             now = parse_fields(SessionPatch, event.session, ("session",))
             update = merge(self._config, now)
+        if self._is_begun:
+            update = keep_begun(update, self._config)
         ref = self._new_id("update")
         self._config = update.config
         self._unanswered[ref] = (replace(update, event=event.type), event.event_id)

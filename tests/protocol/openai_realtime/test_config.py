@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from tests.protocol.golden import Golden, context
+from tests.protocol.golden import Golden, context, pcm
 from voxwire.protocol.errors import InvalidRequestError
 from voxwire.protocol.messages import wire_code
 from voxwire.protocol.openai_realtime.config import DELAYS_MS
@@ -149,6 +149,29 @@ def test_delays_grow_with_their_names_and_are_the_models() -> None:
 def test_any_model_is_taken_and_the_served_one_is_shown() -> None:
     shown = Play().update_input(transcription={"model": "gpt-4o-transcribe"})
     assert shown["transcription"]["model"] == "embedded"
+
+
+def test_what_cannot_change_once_audio_came_is_kept_and_named() -> None:
+    play = Play()
+    play.update({"audio": {"input": {"transcription": {"delay": "low"}}}, "include": [LOG_PROBS]})
+    play.hears({"type": "input_audio_buffer.append", "audio": pcm(100)})
+    shown = play.update(
+        {
+            "audio": {
+                "input": {
+                    "transcription": {"delay": "high"},
+                    "turn_detection": {"type": "server_vad", "threshold": 0.9},
+                }
+            },
+            "include": None,
+        }
+    )
+    assert shown["audio"]["input"]["transcription"]["delay"] == "low"
+    assert shown["audio"]["input"]["turn_detection"]["threshold"] == 0.9
+    assert shown["include"] == [LOG_PROBS]
+    assert play.warned == ["session.audio.input.transcription.delay", "session.include"]
+    play.update({"input_audio_transcription": {"delay": "high"}}, "transcription_session.update")
+    assert play.warned == ["session.input_audio_transcription.delay"]
 
 
 def test_models_whose_turns_openai_does_not_detect_begin_without() -> None:
