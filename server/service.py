@@ -108,7 +108,10 @@ class Service:
         return session
 
     def _backing(self) -> Backing:
-        limits = SessionLimits(self.settings.segment_max_s, self.settings.session_max_s)
+        settings = self.settings
+        # The embedded model writes nothing over speech that it does not know, and should not.
+        stuck_after_s = 0.0 if settings.model == "embedded" else settings.stuck_after_s
+        limits = SessionLimits(settings.segment_max_s, settings.session_max_s, stuck_after_s)
         return Backing(self.engine, self.tekken, limits, self.default_delay_ms, self.metrics)
 
     def close_session(self, session: Session) -> None:

@@ -170,6 +170,13 @@ class ServeSettings(BaseSettings):
     segment_max_s: float = _setting(
         120.0, LIMITS, "The longest segment; a longer one is closed and another begun.", ge=1
     )
+    stuck_after_s: float = _setting(
+        16.0,
+        HEARING,
+        "Speech without text, after which the decoder is taken for stuck and begins anew; 0 never.",
+        ge=0,
+        le=120,
+    )
     resume_grace_s: float = _setting(
         30.0, LIMITS, "How long a session waits for a client whose socket broke.", ge=0, le=3600
     )

@@ -159,6 +159,17 @@ class Engine:
             release=lambda: self._admission.release(kind),
         )
 
+    def replace(
+        self, closed: EngineSession, delay_ms: int | None, *, log_probs: bool
+    ) -> EngineSession:
+        """Begin a live session in the place of one that is closed here; it is never refused.
+
+        Raises InvalidRequestError.
+        """
+        closed.close()
+        self._admission.replace(Kind.LIVE)
+        return self._open(Kind.LIVE, delay_ms, log_probs)
+
     def check_delay(self, delay_ms: int | None) -> None:
         """Raise InvalidRequestError unless a session may have this delay."""
         self._delay_tokens(delay_ms)

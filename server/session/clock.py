@@ -24,6 +24,7 @@ class SessionClock:
         self._flushes: deque[int] = deque()  # n_heard at each flush that is not done
         self._padding = 0  # of the flushes that are done
         self._floor = 0  # n_heard at the last of them
+        self._origin = 0  # n_heard where the model's axis begins
 
     def heard(self, n_samples: int) -> None:
         """Count samples that were fed to the model."""
@@ -50,6 +51,12 @@ class SessionClock:
         place = bisect_left(self._skips, (self._floor, -1))
         del self._skips[: max(0, place - 1)]  # nothing before it will be asked for
 
+    def begin_anew(self, token_index: int, heard_at: int) -> None:
+        """Note that the model hears again from `heard_at` on, and writes that as a token."""
+        self._origin = heard_at - token_index * SAMPLES_PER_TOKEN
+        self._padding = 0
+        self._floor = heard_at
+
     def heard_at(self, token_index: int) -> int:
         """Return how much of n_heard lies before a token, padding left out."""
         return self._heard(token_index * SAMPLES_PER_TOKEN)
@@ -57,7 +64,10 @@ class SessionClock:
     def session_s(self, model_s: float) -> float:
         """Return the session's time of a time on the model's axis, in seconds."""
         heard = self._heard(round(model_s * RATE_HZ))
-        place = bisect_left(self._skips, (heard, -1)) - 1
+        # Where silence was left out, time stands at its start for what ends there; what was
+        # flushed has ended, so that what stands there now begins, after the silence.
+        is_begin = heard == self._floor
+        place = bisect_left(self._skips, (heard + is_begin, -1)) - 1
         return (heard + self._skips[max(0, place)][1]) / RATE_HZ
 
     @property
@@ -67,4 +77,5 @@ class SessionClock:
 
     def _heard(self, model_samples: int) -> int:
         ceiling = self._flushes[0] if self._flushes else self.n_heard
-        return max(self._floor, min(model_samples - self._padding, ceiling))
+        heard = model_samples + self._origin - self._padding
+        return max(self._floor, min(heard, ceiling))

@@ -17,8 +17,8 @@ from ...protocol.session import (
     SpeechStopped,
     VadEndpoint,
 )
-from ..engine.session import EngineSession
 from .clock import SessionClock
+from .rolling import RollingSession
 from .samples import RATE_HZ, SampleReader, Samples
 from .segments import Mark, SegmentWriter
 from .vad import Heard, Skipped, Speech, TurnDetector, TurnStarted, TurnStopped
@@ -59,40 +59,40 @@ class Hearing:
             self._detector = _detector(settings)
         self._settings = settings
 
-    async def hear(self, heard: EngineSession, data: bytes, tell: Tell) -> None:
+    async def hear(self, heard: RollingSession, data: bytes, tell: Tell) -> None:
         """Take bytes of the client's. Raises InvalidRequestError, having taken nothing."""
         await self._take(heard, self._reader.read(data), tell)
 
-    async def commit(self, heard: EngineSession, tell: Tell) -> None:
+    async def commit(self, heard: RollingSession, tell: Tell) -> None:
         """Close the segment with all that came."""
         await self._take_rest(heard, tell)
-        self._close(heard, tell, CloseReason.COMMIT)
+        await self._close(heard, tell, CloseReason.COMMIT)
 
-    async def clear(self, heard: EngineSession, tell: Tell) -> None:
+    async def clear(self, heard: RollingSession, tell: Tell) -> None:
         """Drop what came since the last segment was closed, and what is written of it."""
         await self._take_rest(heard, lambda events: None)
         self._mark(None, is_announced=True)
-        heard.flush()
+        await heard.flush()
 
-    async def finish(self, heard: EngineSession, tell: Tell, reason: CloseReason) -> None:
+    async def finish(self, heard: RollingSession, tell: Tell, reason: CloseReason) -> None:
         """Close the last segment with all that came, and end the engine's session."""
         await self._take_rest(heard, tell)
         self._mark(reason if self._n_open else None, is_announced=True)
-        heard.end()
+        await heard.end()
 
-    async def _take_rest(self, heard: EngineSession, tell: Tell) -> None:
+    async def _take_rest(self, heard: RollingSession, tell: Tell) -> None:
         """Take what the resampler and the detector still hold."""
         await self._take(heard, self._reader.flush(), tell)
         if self._detector is not None:
             await self._obey(heard, self._detector.flush(), tell)
 
-    async def _take(self, heard: EngineSession, samples: Samples, tell: Tell) -> None:
+    async def _take(self, heard: RollingSession, samples: Samples, tell: Tell) -> None:
         if self._detector is None:
             await self._feed(heard, samples, tell)
         else:
             await self._obey(heard, await self._detector.feed(samples), tell)
 
-    async def _feed(self, heard: EngineSession, samples: Samples, tell: Tell) -> None:
+    async def _feed(self, heard: RollingSession, samples: Samples, tell: Tell) -> None:
         """Feed samples, and close a segment that becomes too long at the very sample."""
         if isinstance(self._settings.endpoint, PadEndpoint):  # the writer sees to it
             await self._feed_piece(heard, samples)
@@ -105,13 +105,13 @@ class Hearing:
                 tell([Committed(self._writer.next_segment, CloseReason.LIMIT)])
                 self._mark(CloseReason.LIMIT, is_announced=True, is_flush=False)
 
-    async def _feed_piece(self, heard: EngineSession, samples: Samples) -> None:
+    async def _feed_piece(self, heard: RollingSession, samples: Samples) -> None:
         self._clock.heard(len(samples))
         self._n_open += len(samples)
         self._n_unmarked += len(samples)
         await heard.feed(samples)
 
-    async def _obey(self, heard: EngineSession, items: Iterable[Heard], tell: Tell) -> None:
+    async def _obey(self, heard: RollingSession, items: Iterable[Heard], tell: Tell) -> None:
         """Do what the detector says of the audio, in its order."""
         for item in items:
             match item:
@@ -125,16 +125,16 @@ class Hearing:
                 case TurnStopped():
                     at_s = item.at_sample / RATE_HZ
                     tell([SpeechStopped(self._writer.next_segment, at_s)])
-                    self._close(heard, tell, CloseReason.ENDPOINT)
+                    await self._close(heard, tell, CloseReason.ENDPOINT)
 
-    def _close(self, heard: EngineSession, tell: Tell, reason: CloseReason) -> None:
+    async def _close(self, heard: RollingSession, tell: Tell, reason: CloseReason) -> None:
         """Close a segment here, and have all of it written."""
         # Where the writer closes segments too, only it knows the number of this one.
         is_announced = not isinstance(self._settings.endpoint, PadEndpoint)
         if is_announced:
             tell([Committed(self._writer.next_segment, reason)])
         self._mark(reason, is_announced=is_announced)
-        heard.flush()
+        await heard.flush()
 
     def _mark(
         self, reason: CloseReason | None, *, is_announced: bool, is_flush: bool = True

@@ -54,7 +54,7 @@ class _Draft:
     """The open segment."""
 
     text: str = ""
-    words: list[WrittenWord] = field(default_factory=list)
+    words: list[tuple[int, Word]] = field(default_factory=list)  # each with its first token
     tokens: list[Token] = field(default_factory=list)  # that wrote text, where scores are wanted
     n_tokens: int = 0
     n_pads: int = 0  # since the model wrote something
@@ -155,7 +155,7 @@ class SegmentWriter:
         return token.index - first >= self._max_tokens
 
     def _add(self, delta: Delta, token: Token) -> list[Event]:
-        self._draft.words += delta.words
+        self._draft.words += self._timed(delta)
         if not delta.text:
             return []
         self._draft.text += delta.text
@@ -169,7 +169,7 @@ class SegmentWriter:
         events: list[Event] = []
         tail = self._assembler.finish()
         draft, self._draft = self._draft, _Draft()
-        draft.words += tail.words
+        draft.words += self._timed(tail)
         if mark.reason is not None:
             if tail.text:
                 draft.text += tail.text
@@ -183,8 +183,6 @@ class SegmentWriter:
 
     def _final(self, draft: _Draft, mark: Mark, reason: CloseReason) -> Final:
         start_s = self._end_s if mark.start_s is None else max(self._end_s, mark.start_s)
-        # A time where silence was left out may be read as its start or its end.
-        self._last_word_s = max(self._last_word_s, start_s)
         return Final(
             segment=self.segment,
             reason=reason,
@@ -197,15 +195,19 @@ class SegmentWriter:
         )
 
     def _heard_words(self, draft: _Draft) -> list[HeardWord]:
-        nexts = [*(word.first_token for word in draft.words[1:]), math.inf]
+        nexts = [*(first_token for first_token, _ in draft.words[1:]), math.inf]
         heard = []
-        for word, next_token in zip(draft.words, nexts, strict=False):  # none, where no word is
-            tokens = [t for t in draft.tokens if word.first_token <= t.index < next_token]
-            heard.append(HeardWord(self._timed(word), _confidence(tokens)))
+        for (first_token, word), next_token in zip(draft.words, nexts, strict=False):
+            tokens = [t for t in draft.tokens if first_token <= t.index < next_token]
+            heard.append(HeardWord(word, _confidence(tokens)))
         return heard
 
-    def _timed(self, word: WrittenWord) -> Word:
-        """Return a word on the session's clock, never before the one before."""
+    def _timed(self, delta: Delta) -> list[tuple[int, Word]]:
+        """Return the words that a token completed, on the session's clock as it is now."""
+        return [(word.first_token, self._on_clock(word)) for word in delta.words]
+
+    def _on_clock(self, word: WrittenWord) -> Word:
+        """Return a word with its times, never before the one before."""
         start_s = max(self._last_word_s, self._clock.session_s(word.start_s))
         self._last_word_s = max(start_s, self._clock.session_s(word.end_s))
         return Word(

@@ -33,17 +33,20 @@ from ...protocol.session import (
     Request,
     SessionSettings,
     VadEndpoint,
+    Warned,
 )
 from ..engine.place import Place
-from ..engine.session import EngineSession, Token
+from ..engine.session import Token
 from .backing import Backing
 from .clock import SessionClock
 from .hearing import Hearing
 from .outbox import Outbox
 from .receipts import Receipts
+from .rolling import Roll, RollingSession
 from .segments import SegmentWriter
 from .state import State, check_move, check_state
 from .stopwatch import Stopwatch
+from .stuck import StuckWatch
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +72,14 @@ class Session:
         self._clock = SessionClock()
         self._writer = SegmentWriter(backing.tekken, self._clock, settings.endpoint, max_s)
         self._hearing = Hearing(settings, self._clock, self._writer, max_s)
-        self._heard: EngineSession | None = None
+        self._heard: RollingSession | None = None
         self._is_begun = asyncio.Event()  # or over
         self._end_reason = CloseReason.END
         self._told_lag_s = 0.0
         self._turn = asyncio.Lock()  # one request at a time, though connections change
         self._receipts = Receipts()
+        patience_s = backing.limits.stuck_after_s
+        self._watch = StuckWatch(patience_s) if patience_s else None
         self._stopwatch = Stopwatch(backing.metrics)
 
     @property
@@ -216,14 +221,27 @@ class Session:
                 return
         self.outbox.put(Cleared(ref))
 
-    def _begin(self) -> EngineSession:
+    def _begin(self) -> RollingSession:
         """Return the engine's session, opened with the settings as they are now."""
         if self._heard is None:
             scores = self.settings.wants_scores
-            self._heard = self._place.open(self._delay_ms, log_probs=scores)
+            first = self._place.open(self._delay_ms, log_probs=scores)
+            self._heard = RollingSession(
+                first,
+                lambda stuck: self._backing.engine.replace(stuck, self._delay_ms, log_probs=scores),
+                self._watch,
+                self._clock,
+                self._backing.tekken,
+                self._on_roll,
+            )
             self.state = State.STREAMING
             self._is_begun.set()
         return self._heard
+
+    def _on_roll(self, roll: Roll) -> None:
+        self._clock.begin_anew(roll.token, roll.at)
+        message = f"the decoder wrote nothing over {roll.seconds:.0f} s of speech; it is asked anew"
+        self._tell([Warned("decoder_stuck", message)])
 
     @property
     def _delay_ms(self) -> int:

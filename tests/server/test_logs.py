@@ -15,7 +15,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=warning at=voxw
 
 def line(message: str, *args: object, error: BaseException | None = None) -> str:
     info = (type(error), error, error.__traceback__) if error else None
-    record = logging.LogRecord("voxwire.x", logging.WARNING, "x.py", 1, message, args, info)  # type: ignore[arg-type]
+    record = logging.LogRecord("voxwire.x", logging.WARNING, "x.py", 1, message, args, info)
     return LineFormatter().format(record)
 
 
