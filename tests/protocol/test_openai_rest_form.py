@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxwire.model.delay import delay_tokens_from_ms
@@ -133,6 +133,7 @@ def test_the_delays_are_the_models() -> None:
             assert delay_ms in DELAYS_MS
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -150,6 +151,7 @@ def test_any_form_is_read_or_refused(items: list[tuple[str, str]]) -> None:
     assert all(name.isascii() and name.isprintable() for name in names)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200).map(lambda text: "{" + text) | st.just("{" * 100_000))
 def test_any_json_in_a_field_is_read_or_refused(value: str) -> None:
     with pytest.raises(InvalidRequestError):

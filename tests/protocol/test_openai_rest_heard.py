@@ -8,7 +8,7 @@ import math
 import pytest
 import srt
 import webvtt
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxwire.protocol import errors
@@ -58,6 +58,7 @@ def recordings(draw: st.DrawFn) -> Heard:
     return Heard(transcript, tokens, n_positions=index + 13)
 
 
+@settings(deadline=None)
 @given(recordings())
 def test_words_and_segments_are_those_of_the_transcript(heard: Heard) -> None:
     text, media_type = document(heard, asked("verbose_json", *ALL_TIMES, SCORED))
@@ -75,6 +76,7 @@ def test_words_and_segments_are_those_of_the_transcript(heard: Heard) -> None:
     assert [s.id for s in segments] == list(range(len(segments)))
 
 
+@settings(deadline=None)
 @given(recordings())
 def test_each_token_belongs_to_one_segment(heard: Heard) -> None:
     text, _ = document(heard, asked("verbose_json"))
@@ -87,6 +89,7 @@ def test_each_token_belongs_to_one_segment(heard: Heard) -> None:
         assert segment.compression_ratio > 0
 
 
+@settings(deadline=None)
 @given(recordings())
 def test_confidence_is_a_probability_and_only_where_asked_for(heard: Heard) -> None:
     scored, _ = document(heard, asked("verbose_json", *ALL_TIMES, SCORED))
@@ -96,6 +99,7 @@ def test_confidence_is_a_probability_and_only_where_asked_for(heard: Heard) -> N
     assert all("confidence" not in word for word in json.loads(plain)["words"])
 
 
+@settings(deadline=None)
 @given(recordings())
 def test_the_log_probabilities_are_of_all_text_tokens_byte_by_byte(heard: Heard) -> None:
     text, _ = document(heard, asked("json", SCORED))
@@ -104,6 +108,7 @@ def test_the_log_probabilities_are_of_all_text_tokens_byte_by_byte(heard: Heard)
     assert given_back == [(token.data, token.log_prob) for token in heard.tokens]
 
 
+@settings(deadline=None)
 @given(recordings())
 def test_subtitles_and_text_can_be_read_back(heard: Heard) -> None:
     text, text_type = document(heard, asked("text"))
@@ -118,6 +123,7 @@ def _joined(texts: object) -> str:
     return "".join("".join(text.split()) for text in texts)  # type: ignore[attr-defined]
 
 
+@settings(deadline=None)
 @given(recordings(), st.sampled_from(["json", "text", "verbose_json"]))
 def test_the_last_event_says_all_with_its_tokens_counted(heard: Heard, form: str) -> None:
     event = done(heard, asked(form, ("stream", "true")))
