@@ -14,7 +14,9 @@ from tests.server.voices import voices
 from voxwire.model.mel import Floats
 from voxwire.model.offline import transcribe_tokens
 from voxwire.model.text import TextAssembler
+from voxwire.protocol.session import AudioFormat, Encoding
 from voxwire.server.live import OpenModel, open_model
+from voxwire.server.session.samples import SampleReader
 
 RATE_HZ = 16000
 MS_PER_TOKEN = 80
@@ -34,6 +36,16 @@ def to_pcm(samples: Floats, rate_hz: int) -> bytes:
     """Return 16 kHz samples as PCM16 of another rate, as a client's own microphone has it."""
     resampled: Floats = soxr.resample(samples, RATE_HZ, rate_hz)
     return np.clip(np.round(resampled * 32767), -32768, 32767).astype("<i2").tobytes()
+
+
+def to_g711(pcm: bytes, encoding: Encoding) -> tuple[bytes, bytes]:
+    """Return PCM16 as G.711, and as the PCM16 that is left of it."""
+    table = SampleReader(AudioFormat(encoding)).read(bytes(range(256)))
+    order = np.argsort(table)
+    between = (table[order][1:] + table[order][:-1]) / 2
+    samples = np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
+    codes = order[np.searchsorted(between, samples)].astype(np.uint8)
+    return codes.tobytes(), np.round(table[codes] * 32768).astype("<i2").tobytes()
 
 
 def cut(data: bytes, seed: int) -> list[str]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.sdk.audio import cut, offline_text, pause, recording, to_pcm
+from tests.sdk.audio import cut, offline_text, pause, recording, to_g711, to_pcm
 from tests.sdk.environments import run_client, sdk_python
 from tests.server.live_server import LiveServer
+from voxwire.protocol.session import Encoding
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 # 2.x pins websockets below 16; 3.x does so only by its extra, which is not needed.
@@ -83,6 +84,20 @@ def test_a_commit_brings_the_offline_models_text_whatever_the_cuts(
     committed = types.index("input_audio_buffer.committed")
     assert types[committed + 1] == "conversation.item.added"
     assert "error" not in types
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("audio/pcmu", Encoding.MULAW), ("audio/pcma", Encoding.ALAW)]
+)
+def test_telephone_audio_brings_the_offline_models_text(
+    server: LiveServer, name: str, encoding: Encoding
+) -> None:
+    python = sdk_python("openai-3", *RELEASES["openai-3"])
+    coded, left = to_g711(to_pcm(recording("fsdd-jackson"), 8000), encoding)
+    # The model in the address is one whose clients commit: turn detection is off.
+    events = transcribe(python, server, coded, {"format": {"type": name}}, seed=6)
+    assert texts(events) == [offline_text([left], 8000)]
+    assert texts(events) == ["seven zero two three six"]
 
 
 def test_turns_by_voice_activity_bring_each_recordings_words(
