@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from ...model.delay import MS_PER_TOKEN
@@ -49,6 +50,8 @@ from .stopwatch import Stopwatch
 from .stuck import StuckWatch
 
 log = logging.getLogger(__name__)
+
+_ENGINE_ENDED = (SessionFailedError, SessionClosedError)  # `run` is told of it, and tells
 
 
 class Session:
@@ -100,7 +103,8 @@ class Session:
         """
         async with self._turn:
             try:
-                await self._do(request)
+                with contextlib.suppress(*_ENGINE_ENDED):
+                    await self._do(request)
             finally:
                 told = self._receipts.count(request)
                 if told is not None and self.state is not State.CLOSED:
@@ -152,17 +156,15 @@ class Session:
         if self._heard is None:
             self._close(reason, None)
             return
-        try:
-            await self._hearing.finish(self._heard, self._tell, reason)
-        except (SessionFailedError, SessionClosedError):
-            return  # `run` tells it
+        await self._hearing.finish(self._heard, self._tell, reason)
 
     async def drain(self, seconds_left: float) -> None:
         """Announce that the server goes down, and finish."""
         async with self._turn:
             if self.state in (State.CREATED, State.STREAMING):
                 self.outbox.put(Draining(seconds_left))
-                await self._finish(CloseReason.SHUTDOWN)
+                with contextlib.suppress(*_ENGINE_ENDED):
+                    await self._finish(CloseReason.SHUTDOWN)
 
     def fail(self, error: VoxwireError) -> None:
         """End with an error, after what was written."""
@@ -194,10 +196,7 @@ class Session:
     async def _hear(self, data: bytes) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="take audio")
         heard, before_s = self._begin(), self.audio_s
-        try:
-            await self._hearing.hear(heard, data, self._tell)
-        except (SessionFailedError, SessionClosedError):
-            return  # `run` tells it
+        await self._hearing.hear(heard, data, self._tell)
         self._stopwatch.heard(self.audio_s - before_s)
         max_s = self._backing.limits.max_s
         if max_s and self.audio_s > max_s:
@@ -207,18 +206,12 @@ class Session:
         check_state(self.state, State.CREATED, State.STREAMING, to="commit")
         heard = self._begin()
         self._stopwatch.closing()
-        try:
-            await self._hearing.commit(heard, self._tell)
-        except (SessionFailedError, SessionClosedError):
-            return
+        await self._hearing.commit(heard, self._tell)
 
     async def _clear(self, ref: str | None) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="clear")
         if self._heard is not None:
-            try:
-                await self._hearing.clear(self._heard, self._tell)
-            except (SessionFailedError, SessionClosedError):
-                return
+            await self._hearing.clear(self._heard, self._tell)
         self.outbox.put(Cleared(ref))
 
     def _begin(self) -> RollingSession:
