@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -27,6 +27,8 @@ from .queue import UploadQueue
 from .receive import MeteredBody, ReceiveLimits, check_head, received_form
 from .sender import Sender
 from .transcribe import Upload, Written
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 _DIALECT = "rest"
@@ -62,9 +64,9 @@ class UploadAnswer(Response):
         outcome = "internal"
         try:
             await self._admit(Request(scope, receive), body, sender)
-            outcome = "done" if sender.is_finished else "cancelled"
+            outcome = "done"
         except ClientDisconnect:
-            outcome = "cancelled"
+            outcome = "done" if sender.is_finished else "cancelled"
         except VoxwireError as error:
             outcome = error.code
             if isinstance(error, RefusedError):
@@ -83,14 +85,21 @@ class UploadAnswer(Response):
         check_head(request, self._uploads.receiving)
         service.turnstile.enter(self._key_id)
         try:
-            async with (
-                self._uploads.queue.place() as place,
-                received_form(request, body, self._uploads.receiving) as form,
-            ):
-                work = _Work(self._uploads, read_form(form.fields), sender)
-                await _unless_left(request.receive, work.run(place, form.file))
+            place = await _unless_left(body.left(), self._uploads.queue.take())
+            try:
+                await self._receive(request, body, place, sender)
+            finally:
+                self._uploads.queue.give_back(place)
         finally:
             service.turnstile.leave(self._key_id)
+
+    async def _receive(
+        self, request: Request, body: MeteredBody, place: Place, sender: Sender
+    ) -> None:
+        body.begin()
+        async with received_form(request, body, self._uploads.receiving) as form:
+            work = _Work(self._uploads, read_form(form.fields), sender)
+            await _unless_left(body.left(), work.run(place, form.file))
 
 
 class _Work:
@@ -195,24 +204,22 @@ class _Events:
         await self._sender.send_event(done(heard, self._asked), is_last=True)
 
 
-async def _unless_left(receive: Receive, work: Coroutine[object, object, None]) -> None:
-    """Run `work`, which is cancelled when the client leaves. Raises what `work` raises."""
+async def _unless_left(left: Coroutine[Any, Any, None], work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` returns. Raises what it raises, or ClientDisconnect, and ends it.
+
+    left: returns when the client leaves.
+    """
     worker = asyncio.ensure_future(work)
-    watcher = asyncio.ensure_future(_left(receive))
+    watcher = asyncio.ensure_future(left)
     try:
         await asyncio.wait({worker, watcher}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         worker.cancel()
         watcher.cancel()
         await asyncio.wait({worker, watcher})
-    if not worker.cancelled():
-        worker.result()
-
-
-async def _left(receive: Receive) -> None:
-    """Return when the client leaves."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    if worker.cancelled():
+        raise ClientDisconnect
+    return worker.result()
 
 
 def _header_text(name: str) -> str:

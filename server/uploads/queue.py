@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from ...protocol.errors import CapacityError, OverloadedError, RefusedError
 from ..engine.admission import Kind
@@ -28,20 +26,16 @@ class UploadQueue:
         self._turn = asyncio.Lock()
         self._left = asyncio.Event()
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[Place]:
-        """Hold a place, waiting for it.
+    def give_back(self, place: Place) -> None:
+        """End what `take` began."""
+        place.release()
+        self._left.set()
+
+    async def take(self) -> Place:
+        """Return a place, waiting for it.
 
         Raises NotReadyError, CapacityError or OverloadedError, with a hint when to come back.
         """
-        place = await self._wait()
-        try:
-            yield place
-        finally:
-            place.release()
-            self._left.set()
-
-    async def _wait(self) -> Place:
         if self._n_waiting == 0:
             try:
                 return self._engine.reserve(Kind.UPLOAD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ FORM_TYPE = "multipart/form-data"
 _MAX_FIELDS = 256
 _MAX_FIELD_BYTES = 64 << 10
 _FORM_BYTES = 256 << 10  # what the form may hold besides its file
+_AHEAD_BYTES = 256 << 10
 _NO_ROOM, _NO_ROOM_RETRY_S = "the server has no room for the file", 60.0
 
 
@@ -49,7 +51,7 @@ class ReceivedForm:
 
 
 class MeteredBody:
-    """The body of one request, as ASGI tells it: counted and timed. `is_complete`: all came.
+    """The body of one request, as ASGI tells it: counted and timed. `is_complete`: all was read.
 
     Raises TooLargeError, StalledError.
     """
@@ -57,24 +59,48 @@ class MeteredBody:
     def __init__(self, receive: Receive, limits: ReceiveLimits) -> None:
         self._receive = receive
         self._limits = limits
-        self._began_s = asyncio.get_running_loop().time()
         self._n_bytes = 0
+        self._ahead: deque[Message] = deque()
+        self._n_ahead = 0
+        self._began_s = 0.0
         self.is_complete = False
+
+    def begin(self) -> None:
+        """Start the clock: from here on, the client is waited for and not the server."""
+        self._began_s = asyncio.get_running_loop().time()
 
     async def __call__(self) -> Message:
         """Return the next message."""
+        message = self._next_ahead() if self._ahead else await self._receive_in_time()
+        self._n_bytes += len(message.get("body", b""))
+        check_size(self._n_bytes, self._limits)
+        self.is_complete = not message.get("more_body", False)
+        return message
+
+    async def left(self) -> None:
+        """Return when the client leaves; keep what it sends meanwhile, up to _AHEAD_BYTES."""
+        while self._n_ahead < _AHEAD_BYTES:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return
+            self._ahead.append(message)
+            self._n_ahead += len(message["body"])
+        await asyncio.Event().wait()  # more of it is not read, and so its end is not seen
+
+    def _next_ahead(self) -> Message:
+        message = self._ahead.popleft()
+        self._n_ahead -= len(message["body"])
+        return message
+
+    async def _receive_in_time(self) -> Message:
         limits = self._limits
         until_s = self._began_s + limits.grace_s + self._n_bytes / limits.min_bytes_per_s
         try:
             async with asyncio.timeout_at(until_s):
-                message = await self._receive()
+                return await self._receive()
         except TimeoutError:
             text = f"expected {limits.min_bytes_per_s:g} bytes each second, got fewer"
             raise StalledError(text) from None
-        self._n_bytes += len(message.get("body", b""))
-        check_size(self._n_bytes, limits)
-        self.is_complete = not message.get("more_body", False)
-        return message
 
 
 def check_size(n_bytes: int, limits: ReceiveLimits) -> None:

@@ -36,9 +36,10 @@ def test_places_are_given_in_the_order_of_coming() -> None:
         served: list[int] = []
 
         async def upload(number: int) -> None:
-            async with waiting.place():
-                served.append(number)
-                await settle()
+            place = await waiting.take()
+            served.append(number)
+            await settle()
+            waiting.give_back(place)
 
         async with queue(8) as waiting, asyncio.TaskGroup() as tasks:
             for number in range(8):
@@ -51,11 +52,12 @@ def test_places_are_given_in_the_order_of_coming() -> None:
 
 def test_one_too_many_is_refused_at_once() -> None:
     async def run() -> CapacityError:
-        async with queue(1) as waiting, waiting.place():
-            second = asyncio.create_task(waiting.place().__aenter__())
+        async with queue(1) as waiting:
+            await waiting.take()
+            second = asyncio.create_task(waiting.take())
             await settle()
             with pytest.raises(CapacityError) as caught:
-                await waiting.place().__aenter__()
+                await waiting.take()
             second.cancel()
             await asyncio.wait([second])
         return caught.value
@@ -67,9 +69,10 @@ def test_one_too_many_is_refused_at_once() -> None:
 
 def test_patience_ends_with_the_engines_own_refusal() -> None:
     async def run() -> CapacityError:
-        async with queue(1, patience_s=0.01) as waiting, waiting.place():
+        async with queue(1, patience_s=0.01) as waiting:
+            await waiting.take()
             with pytest.raises(CapacityError, match="all 1 uploads are taken") as caught:
-                await waiting.place().__aenter__()
+                await waiting.take()
         return caught.value
 
     assert asyncio.run(run()).retry_after_s
@@ -78,15 +81,15 @@ def test_patience_ends_with_the_engines_own_refusal() -> None:
 def test_who_leaves_while_waiting_takes_no_place() -> None:
     async def run() -> int:
         async with queue(2) as waiting:
-            async with waiting.place():
-                leaving = asyncio.create_task(waiting.place().__aenter__())
-                staying = asyncio.create_task(waiting.place().__aenter__())
-                await settle()
-                leaving.cancel()
-                await settle()
+            place = await waiting.take()
+            leaving = asyncio.create_task(waiting.take())
+            staying = asyncio.create_task(waiting.take())
+            await settle()
+            leaving.cancel()
+            await settle()
+            waiting.give_back(place)
             async with asyncio.timeout(LONG_S):
-                place = await staying
-            place.release()
+                waiting.give_back(await staying)
             return waiting._engine._admission.n_open[Kind.UPLOAD]
 
     assert asyncio.run(run()) == 0
@@ -97,6 +100,6 @@ def test_a_stopped_engine_is_not_waited_for() -> None:
         async with queue(2) as waiting:
             await waiting._engine.stop()
             with pytest.raises(NotReadyError):
-                await waiting.place().__aenter__()
+                await waiting.take()
 
     asyncio.run(run())

@@ -138,6 +138,20 @@ def test_one_upload_too_many_waits_its_turn_and_then_is_told_when_to_come_back(
             assert post(client).json()["text"] == offline_digits().text
 
 
+def test_who_leaves_while_waiting_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcriptions, "QUEUE_PATIENCE_S", 2 * TIMEOUT_S)
+    with live_server(max_uploads=1) as narrow, connect(narrow) as first:
+        body = form(DIGITS.read_bytes())
+        first.sendall(head(body) + body[:-50])
+        wait_until(lambda: narrow.service.engine.n_open == 1)
+        with connect(narrow) as second:
+            second.sendall(head(body) + body)
+        with httpx2.Client(base_url=narrow.http, timeout=TIMEOUT_S) as client:
+            ended = 'voxwire_uploads_total{outcome="cancelled"} 1.0'
+            wait_until(lambda: ended in client.get("/metrics").text)
+        assert narrow.service.engine.n_open == 1
+
+
 def test_a_server_that_takes_no_uploads_says_so() -> None:
     with (
         live_server(max_uploads=0) as closed,
@@ -219,6 +233,7 @@ def metered(limits: ReceiveLimits, *bodies: bytes) -> MeteredBody:
 def taken(limits: ReceiveLimits, *bodies: bytes) -> list[Any]:
     async def run() -> list[Any]:
         body = metered(limits, *bodies)
+        body.begin()
         return [await body() for _ in range(len(bodies) + 1)]
 
     return asyncio.run(run())
