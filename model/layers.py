@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import mlx.core as mx
 
+from . import cpu
+
 _INVERSE_SQRT_2 = 1 / math.sqrt(2)
 # Where the two ways cost the same: 9216 x 3072 in 4 bits with OpenBLAS took 0.2 s a row packed,
 # 1.8 s unpacked for up to 31 rows (two x86-64 cores, 2026-11-22).
@@ -16,14 +18,31 @@ _PACKED_ROWS_ON_CPU = 8
 
 def gelu(x: mx.array) -> mx.array:
     """Apply the exact (erf) GELU."""
+    if cpu.serves(x):
+        return cpu.gelu(x)
     return 0.5 * x * (1 + mx.erf(x * _INVERSE_SQRT_2))
 
 
 def swiglu(gate_up: mx.array) -> mx.array:
     """Return silu(gate) * up of the two halves of the last axis."""
     half = gate_up.shape[-1] // 2
-    gate = gate_up[..., :half]
-    return gate * mx.sigmoid(gate) * gate_up[..., half:]
+    gate, up = gate_up[..., :half], gate_up[..., half:]
+    if cpu.serves(gate_up):
+        return cpu.swiglu(gate, up)
+    return gate * mx.sigmoid(gate) * up
+
+
+def attend(
+    queries: mx.array, keys: mx.array, values: mx.array, scale: float, mask: mx.array
+) -> mx.array:
+    """Return softmax(queries keys^T scale) values where the mask allows, [B, H, L, D].
+
+    queries: [B, H, L, D]. keys, values: [B, G, keys, D] with H a multiple of G. mask: bool
+    [B, 1, L, keys].
+    """
+    if cpu.serves(queries):
+        return cpu.attend(queries, keys, values, scale, mask)
+    return mx.fast.scaled_dot_product_attention(queries, keys, values, scale=scale, mask=mask)
 
 
 @dataclass(frozen=True, slots=True)

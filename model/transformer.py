@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 
 from .cache import RingCache, RingStep
-from .layers import Linear, Parallel, swiglu
+from .layers import Linear, Parallel, attend, swiglu
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,6 @@ class Transformer:
         keys, values = cache.extend(
             index, step, turned[:, :, heads.n_heads :], qkv[:, :, n_turned:]
         )
-        mixed = mx.fast.scaled_dot_product_attention(
-            turned[:, :, : heads.n_heads].transpose(0, 2, 1, 3),
-            keys,
-            values,
-            scale=heads.head_dim**-0.5,
-            mask=step.mask,
-        )
+        queries = turned[:, :, : heads.n_heads].transpose(0, 2, 1, 3)
+        mixed = attend(queries, keys, values, heads.head_dim**-0.5, step.mask)
         return layer.out(mixed.transpose(0, 2, 1, 3).reshape(n_rows, n_new, -1))
