@@ -20,9 +20,9 @@ _ERFC = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 _ERFC_P = 0.3275911
 
 
-def serves(x: mx.array) -> bool:
-    """Say whether the functions of this module are the fast ones for `x`."""
-    return x.dtype == mx.float32 and mx.default_device().type == mx.DeviceType.cpu
+def serves(dtype: mx.Dtype) -> bool:
+    """Say whether the functions of this module are the fast ones for arrays of a dtype."""
+    return dtype == mx.float32 and mx.default_device().type == mx.DeviceType.cpu
 
 
 def gelu(x: mx.array) -> mx.array:
@@ -41,21 +41,28 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
     return gate * up / (1 + mx.power(2.0, gate * -_LOG2_E))
 
 
+def attention_mask(visible: mx.array, n_sharing: int) -> mx.array:
+    """Return what `attend` adds to its scores, [B, 1, n_sharing * L, keys].
+
+    visible: bool [B, 1, L, keys]. n_sharing: query heads to one head of keys.
+    """
+    mask = mx.where(visible, 0.0, _MASKED)
+    # One new position is broadcast over the heads as it is.
+    return mask if mask.shape[2] == 1 else mx.tile(mask, (1, 1, n_sharing, 1))
+
+
 def attend(
     queries: mx.array, keys: mx.array, values: mx.array, scale: float, mask: mx.array
 ) -> mx.array:
     """Return what `mx.fast.scaled_dot_product_attention` does.
 
-    queries: [B, H, L, D]. keys, values: [B, G, keys, D] with H a multiple of G. mask: bool
-    [B, 1, L, keys].
+    queries: [B, H, L, D]. keys, values: [B, G, keys, D] with H a multiple of G. mask: from
+    `attention_mask`.
     """
-    n_rows, n_heads, n_new, size = queries.shape
-    n_groups, n_keys = keys.shape[1:3]
+    n_rows, n_groups, _, size = keys.shape
     # The heads that share keys are rows of one product.
-    queries = (queries * (scale * _LOG2_E)).reshape(n_rows, n_groups, -1, size)
-    scores = (queries @ keys.swapaxes(-1, -2)).reshape(n_rows, n_heads, n_new, n_keys)
-    scores = mx.where(mask, scores, _MASKED)
+    grouped = queries.reshape(n_rows, n_groups, -1, size)
+    scores = mx.addmm(mask, grouped, keys.swapaxes(-1, -2), alpha=scale * _LOG2_E)
     weights = mx.power(2.0, scores - scores.max(axis=-1, keepdims=True))
-    weights = weights / weights.sum(axis=-1, keepdims=True)
-    mixed = weights.reshape(n_rows, n_groups, -1, n_keys) @ values
-    return mixed.reshape(n_rows, n_heads, n_new, size)
+    mixed = (weights @ values) / weights.sum(axis=-1, keepdims=True)
+    return mixed.reshape(queries.shape)
