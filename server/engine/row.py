@@ -67,12 +67,12 @@ class Row:
         n_samples, self._n_freed = self._n_freed, 0
         return n_samples
 
-    def take(self, n_positions: int, turn: int) -> Floats:
-        """Return the frames of the next positions, [n * frames_per_token, n_mels]."""
-        mel = self._mel.take(n_positions)
+    def cut(self, n_positions: int, turn: int) -> Floats:
+        """Return the samples of the next positions, as `MelStream.cut` does."""
+        span = self._mel.cut(n_positions)
         self._n_taken += n_positions
         self.last_turn = turn
-        return mel
+        return span
 
     def wrote(self, n_tokens: int) -> None:
         """Count tokens that were sent to the reader."""
