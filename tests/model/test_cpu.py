@@ -32,6 +32,12 @@ def test_swiglu_is_exact_but_for_rounding_and_never_overflows() -> None:
     np.testing.assert_allclose(mine, exact, rtol=2e-6, atol=1e-30)
 
 
+def test_a_spoilt_number_stays_spoilt() -> None:
+    x = mx.array([1.0, math.nan, 1.0])
+    for y in (cpu.gelu(x), cpu.swiglu(x, mx.array(1.0))):
+        assert np.flatnonzero(np.isnan(np.array(y))).tolist() == [1]
+
+
 @pytest.mark.parametrize(("n_heads", "n_groups"), [(2, 2), (3, 1), (4, 2)])
 @pytest.mark.parametrize("n_new", [1, 4])
 @pytest.mark.parametrize("scale", [1.0, 300.0])
