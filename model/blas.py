@@ -108,6 +108,16 @@ def _mapped_path(name: str) -> str:
     return name
 
 
+def use_threads(n: int) -> bool:
+    """Let the loaded BLAS share each product among `n` threads; False where it cannot be told."""
+    library = load().library
+    tell = library and getattr(ctypes.CDLL(library), "openblas_set_num_threads", None)
+    if not tell:
+        return False
+    tell(n)
+    return True
+
+
 def install_command() -> str | None:
     """Return the command that installs OpenBLAS here, to be run as root; None where unknown."""
     found = (command for tool, command in _INSTALL_COMMANDS.items() if shutil.which(tool))

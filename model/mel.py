@@ -48,7 +48,8 @@ def _log_mel(windows: Floats, audio: AudioConfig) -> Doubles:
     bank = _slaney_bank(audio.n_mels, audio.window_samples, audio.sampling_rate_hz)
     mel = np.matmul(power.reshape(blocks, _ROWS, -1), bank).reshape(blocks * _ROWS, -1)[:n]
     log = np.maximum(np.log10(np.maximum(mel, _POWER_FLOOR)), audio.log_mel_max - _LOG_RANGE)
-    return (log + 4) / 4
+    scaled: Doubles = (log + 4) / 4
+    return scaled
 
 
 def frames_of(spans: Sequence[Floats], audio: AudioConfig) -> Floats:
@@ -139,7 +140,8 @@ class MelStream:
         span = self.cut(n)
         if n == 0:
             return np.zeros((0, self._audio.n_mels), np.float32)
-        return frames_of([span], self._audio)[0]
+        frames: Floats = frames_of([span], self._audio)[0]
+        return frames
 
     def cut(self, n: int) -> Floats:
         """Remove the next `n` positions; returns the samples that their windows reach, [samples].
@@ -149,7 +151,7 @@ class MelStream:
         if not 0 <= n <= self.n_ready:
             raise ValueError(f"expected 0 to {self.n_ready} positions, got {n}")
         used = n * self._token_samples
-        span = self._buffer[: used + self._overlap]
+        span: Floats = self._buffer[: used + self._overlap]
         self._buffer = self._buffer[used:]
         return span
 

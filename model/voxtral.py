@@ -7,27 +7,36 @@ Source of the architecture: transformers `models/voxtral_realtime`, vLLM `voxtra
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import mlx.core as mx
 
-from . import assemble
+from . import assemble, blas
 from .cache import RingCache, RingShape, RingStep
 from .checkpoint.load import Checkpoint
 from .conditioning import delay_embedding, layer_gain
 from .conv import ConvStem
 from .layers import gelu
 
+_SMALL_BYTES = 64 << 20
+
 
 class Voxtral:
     """Weights of one checkpoint in their working form, evaluated; and the maps between stages.
 
     Takes the weights out of `checkpoint`, so that they are in memory once: a checkpoint makes one
-    model. dtype: of activations and caches; None chooses by device. Model thread only.
-    Raises MissingTensorError.
+    model. dtype: of activations and caches; None chooses by device. A small model limits the
+    process's BLAS to one thread. Model thread only. Raises MissingTensorError.
     """
 
     def __init__(self, checkpoint: Checkpoint, dtype: mx.Dtype | None = None) -> None:
         self.config = checkpoint.config
         self.dtype = dtype or compute_dtype()
+        self.is_small_on_cpu = is_small_on_cpu(checkpoint.weights.values())
+        if self.is_small_on_cpu:
+            # Sharing out such small products gains little where all cores are free; where one is
+            # not, they wait for it.
+            blas.use_threads(1)
         parts = assemble.Parts(checkpoint, self.dtype)
         layers = "whisper_encoder.conv_layers."
         self._stem = ConvStem(parts.kernel(f"{layers}0.conv"), parts.kernel(f"{layers}1.conv"))
@@ -106,6 +115,12 @@ class Voxtral:
             down, up = parts.linear(f"{prefix}0"), parts.linear(f"{prefix}2")
             gains.append(layer_gain(embedding, down, up, layer.ffn_norm))
         return mx.stack(gains, axis=1).astype(self.dtype)
+
+
+def is_small_on_cpu(weights: Iterable[mx.array]) -> bool:
+    """Say whether weights stay in the cache of a CPU that computes with them."""
+    is_cpu = mx.default_device().type == mx.DeviceType.cpu
+    return is_cpu and sum(weight.nbytes for weight in weights) <= _SMALL_BYTES
 
 
 def compute_dtype() -> mx.Dtype:
