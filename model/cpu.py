@@ -12,6 +12,7 @@ import math
 import mlx.core as mx
 
 _LOG2_E = math.log2(math.e)
+_FEW_SCORES = 1 << 11  # so few cost softmax less than five operations do
 _MASKED = -1e30  # finite: a row that sees nothing must not become NaN
 
 # erfc(z) = t (A[0] + A[1] t + ... + A[4] t^4) exp(-z^2), t = 1 / (1 + P z), for z >= 0, within
@@ -61,8 +62,11 @@ def attend(
     """
     n_rows, n_groups, _, size = keys.shape
     # The heads that share keys are rows of one product.
-    grouped = queries.reshape(n_rows, n_groups, -1, size)
-    scores = mx.addmm(mask, grouped, keys.swapaxes(-1, -2), alpha=scale * _LOG2_E)
-    weights = mx.power(2.0, scores - scores.max(axis=-1, keepdims=True))
-    mixed = (weights @ values) / weights.sum(axis=-1, keepdims=True)
+    grouped, across = queries.reshape(n_rows, n_groups, -1, size), keys.swapaxes(-1, -2)
+    if queries.size // size * keys.shape[2] < _FEW_SCORES:
+        mixed = mx.softmax(mx.addmm(mask, grouped, across, alpha=scale), axis=-1) @ values
+    else:
+        scores = mx.addmm(mask, grouped, across, alpha=scale * _LOG2_E)
+        weights = mx.power(2.0, scores - scores.max(axis=-1, keepdims=True))
+        mixed = (weights @ values) / weights.sum(axis=-1, keepdims=True)
     return mixed.reshape(queries.shape)

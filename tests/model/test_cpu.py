@@ -41,10 +41,13 @@ def test_a_spoilt_number_stays_spoilt() -> None:
 @pytest.mark.parametrize(("n_heads", "n_groups"), [(2, 2), (3, 1), (4, 2)])
 @pytest.mark.parametrize("n_new", [1, 4])
 @pytest.mark.parametrize("scale", [1.0, 300.0])
-def test_attention_is_the_usual_one(n_heads: int, n_groups: int, n_new: int, scale: float) -> None:
-    queries = random(5, n_heads, n_new, 16, scale=scale)
-    keys, values = random(5, n_groups, 9, 16), random(5, n_groups, 9, 16)
-    mask = RNG.random((5, 1, n_new, 9)) < 0.5
+@pytest.mark.parametrize("n_rows", [1, 70])  # few scores, and many
+def test_attention_is_the_usual_one(
+    n_heads: int, n_groups: int, n_new: int, scale: float, n_rows: int
+) -> None:
+    queries = random(n_rows, n_heads, n_new, 16, scale=scale)
+    keys, values = random(n_rows, n_groups, 19, 16), random(n_rows, n_groups, 19, 16)
+    mask = RNG.random((n_rows, 1, n_new, 19)) < 0.5
     mask[..., 0] = True
     prepared = cpu.attention_mask(mx.array(mask), n_heads // n_groups)
     mine = cpu.attend(queries, keys, values, 0.25, prepared)
@@ -56,9 +59,11 @@ def test_attention_is_the_usual_one(n_heads: int, n_groups: int, n_new: int, sca
 
 
 def test_a_query_that_sees_nothing_yields_numbers() -> None:
-    mask = cpu.attention_mask(mx.zeros((1, 1, 2, 9), mx.bool_), 1)
-    mixed = cpu.attend(random(1, 2, 2, 16), random(1, 2, 9, 16), random(1, 2, 9, 16), 0.25, mask)
-    assert np.isfinite(np.array(mixed)).all()
+    for n in (1, 70):
+        mask = cpu.attention_mask(mx.zeros((n, 1, 2, 9), mx.bool_), 1)
+        keys, values = random(n, 2, 9, 16), random(n, 2, 9, 16)
+        mixed = cpu.attend(random(n, 2, 2, 16), keys, values, 0.25, mask)
+        assert np.isfinite(np.array(mixed)).all()
 
 
 def test_only_float32_on_the_cpu_is_served() -> None:
