@@ -164,7 +164,7 @@ class SlotBatch:
             logits.append(scores)
         if probe is not None:
             probe.logits = _to_numpy(mx.concatenate(logits, axis=1))
-        return self._written(rows, np.array(mx.stack(sampled, axis=1)))
+        return self._written(rows, np.stack([np.array(ids) for ids in sampled], axis=1))
 
     def _guessing(self, rows: Ints, mel: Floats) -> Work:
         audio = yield from self._hear(rows, mel, None)
@@ -236,8 +236,8 @@ class SlotBatch:
     ) -> Generator[object, None, mx.array]:
         """Return the audio embeddings [B, n, dim] of new mel frames."""
         step, audio = self._encode(rows, mel, probe)
-        if step.pending:
-            yield audio, step.pending  # or committing would wait for them
+        # The decoder's operations are made up while these run; a long pass commits them all.
+        yield audio, step.pending
         self.encoder_cache.commit(step, audio)
         return audio
 
