@@ -7,11 +7,13 @@ two cores take little more than half the time. Only NumPy arrays and integers cr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
 
+from . import blas
 from .machine import usable_cores
 from .mel import Floats
 from .probe import Probe
@@ -100,7 +102,9 @@ class Lanes:
             yield _Share(int(lane), rows, own[rows].tolist())
 
     def _run(self, shares: Sequence[_Share], works: Sequence[Work]) -> Tokens:
-        results = together(works, [self._streams[share.lane] for share in shares])
+        # Lanes side by side share the cores already; a product shared out besides would wait.
+        with blas.one_thread() if len(works) > 1 else nullcontext():
+            results = together(works, [self._streams[share.lane] for share in shares])
         order = np.argsort(np.concatenate([share.rows for share in shares]))
         ids: Tokens = np.concatenate(results)[order]
         return ids

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import mlx.core as mx
 
-from . import assemble, blas
+from . import assemble
 from .cache import RingCache, RingShape, RingStep
 from .checkpoint.load import Checkpoint
 from .conditioning import delay_embedding, layer_gain
@@ -25,18 +25,14 @@ class Voxtral:
     """Weights of one checkpoint in their working form, evaluated; and the maps between stages.
 
     Takes the weights out of `checkpoint`, so that they are in memory once: a checkpoint makes one
-    model. dtype: of activations and caches; None chooses by device. A small model limits the
-    process's BLAS to one thread. Model thread only. Raises MissingTensorError.
+    model. dtype: of activations and caches; None chooses by device. Model thread only.
+    Raises MissingTensorError.
     """
 
     def __init__(self, checkpoint: Checkpoint, dtype: mx.Dtype | None = None) -> None:
         self.config = checkpoint.config
         self.dtype = dtype or compute_dtype()
         self.is_small_on_cpu = is_small_on_cpu(checkpoint.weights.values())
-        if self.is_small_on_cpu:
-            # Sharing out such small products gains little where all cores are free; where one is
-            # not, they wait for it.
-            blas.use_threads(1)
         parts = assemble.Parts(checkpoint, self.dtype)
         layers = "whisper_encoder.conv_layers."
         self._stem = ConvStem(parts.kernel(f"{layers}0.conv"), parts.kernel(f"{layers}1.conv"))

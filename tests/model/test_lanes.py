@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -12,7 +10,11 @@ from hypothesis import strategies as st
 
 from tests.model.models import alone, make_model, make_recording, mel_of
 from voxwire.model import blas, lanes
+from voxwire.model.cache import RingStep
 from voxwire.model.lanes import Lanes, lane_streams
+from voxwire.model.mel import Floats
+from voxwire.model.probe import Probe
+from voxwire.model.rope import Ints
 from voxwire.model.stream import NO_TOKEN, SlotBatch
 from voxwire.model.voxtral import is_small_on_cpu
 
@@ -97,7 +99,7 @@ def test_scores_come_back_in_the_order_of_the_rows() -> None:
     for mine, theirs in zip(
         lane_batch.advance_scored(order, mel), whole.advance_scored(order, mel), strict=True
     ):
-        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)  # rows differ by far more
 
 
 def test_slots_added_on_all_lanes_leave_the_others_alone() -> None:
@@ -140,12 +142,33 @@ def test_a_large_model_is_not_small() -> None:
     assert not is_small_on_cpu([mx.zeros(64 << 20, mx.bool_), mx.zeros(1)])
 
 
-@pytest.mark.skipif(not blas.load().library, reason="no OpenBLAS here")
-def test_blas_takes_the_number_of_threads() -> None:
-    assert blas.use_threads(1)
+@pytest.mark.parametrize(("slots", "n_threads"), [([0, 2], 1), ([0, 1], None)])
+def test_blas_keeps_to_one_thread_where_several_lanes_run(
+    slots: list[int], n_threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = blas._thread_calls()
+    if calls is None:
+        pytest.skip("no OpenBLAS here")
+    count, _ = calls
+    before, during = count(), []
+
+    class Watching(SlotBatch):
+        def _encode(
+            self, rows: Ints, mel: Floats, probe: Probe | None
+        ) -> tuple[RingStep, mx.array]:
+            during.append(count())
+            return super()._encode(rows, mel, probe)
+
+    monkeypatch.setattr(lanes, "SlotBatch", Watching)
+    batch, mel = Lanes(make_model(), 3, make_streams(2)), recorded(2)
+    for slot in slots:
+        batch.reset(slot, DELAY)
+    batch.advance(slots, mel[:, :8])
+    assert set(during) == {n_threads or before}
+    assert count() == before
 
 
-def test_without_a_library_there_is_nothing_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    none: Callable[[], blas.BlasStatus] = lambda: blas.BlasStatus(None, False, "")  # noqa: E731
-    monkeypatch.setattr(blas, "load", none)
-    assert not blas.use_threads(1)
+def test_another_blas_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "_thread_calls", lambda: None)
+    with blas.one_thread():
+        pass
