@@ -7,6 +7,7 @@ global scope before. On macOS MLX uses Metal and Accelerate, and nothing is done
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import math
@@ -14,7 +15,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,37 @@ def _mapped_path(name: str) -> str:
         if Path(path).name.startswith(stem):
             return "/" + path
     return name
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the loaded BLAS to one thread for each product, where it can be told.
+
+    For threads that bring as many products of their own as there are cores. Counts for the whole
+    process; MLX thread only.
+    """
+    calls = _thread_calls()
+    if calls is None:
+        yield
+        return
+    count, set_count = calls
+    before = count()
+    set_count(1)
+    try:
+        yield
+    finally:
+        set_count(before)
+
+
+@functools.cache
+def _thread_calls() -> tuple[Callable[[], int], Callable[[int], object]] | None:
+    """Return what reads and what sets the number of threads of OpenBLAS; None for another."""
+    library = load().library
+    handle = ctypes.CDLL(library) if library else None
+    if not hasattr(handle, "openblas_set_num_threads"):
+        return None
+    assert handle is not None
+    return handle.openblas_get_num_threads, handle.openblas_set_num_threads
 
 
 def install_command() -> str | None:

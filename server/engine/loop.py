@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.delay import NOT_FINITE
-from ...model.mel import Floats
+from ...model.mel import Floats, frames_of
 from ...protocol.errors import NotFiniteError, RowFaultError, SessionFailedError
 from .admission import Kind, Load
 from .backend import Backend
@@ -70,6 +70,7 @@ class Loop:
         clock: Callable[[], float],
     ) -> None:
         self.is_stopping = False
+        self._audio = backend.config.audio
         self._max_sessions = min(max_sessions, backend.max_slots)
         self._inbox = inbox
         self._post = post
@@ -168,7 +169,8 @@ class Loop:
             return []
         try:
             sent_s = [row.oldest_s for row in rows if row.oldest_s is not None]
-            mel = np.stack([row.take(each.n_positions, self._n_turns) for row in rows])
+            spans = [row.cut(each.n_positions, self._n_turns) for row in rows]
+            mel = frames_of(spans, self._audio)
             started_s = self._clock()
             results = self._advance(rows, mel, each.n_positions)
             self._note(each, len(rows), started_s, min(sent_s, default=None))

@@ -80,14 +80,14 @@ class Row:
         if self.kind is Kind.LIVE and self._mel.n_ready > n_before:
             self._arrivals.append((self._n_taken + self._mel.n_ready, sent_s))
 
-    def take(self, n_positions: int, turn: int) -> Floats:
-        """Return the frames of the next positions, [n * frames_per_token, n_mels]."""
-        mel = self._mel.take(n_positions)
+    def cut(self, n_positions: int, turn: int) -> Floats:
+        """Return the samples of the next positions, as `MelStream.cut` does."""
+        span = self._mel.cut(n_positions)
         self._n_taken += n_positions
         self.last_turn = turn
         while self._arrivals and self._arrivals[0][0] <= self._n_taken:
             self._arrivals.popleft()
-        return mel
+        return span
 
     def written(self, ids: Ids, log_probs: Floats | None, n_good: int) -> list[Tokens | Flushed]:
         """Return what to tell of the last positions taken, each flush right after its last token.
