@@ -70,6 +70,11 @@ class Service:
         """The delay of sessions that ask for none."""
         return self.settings.delay_ms or self.engine.config.default_delay_tokens * MS_PER_TOKEN
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a session or an upload is open."""
+        return bool(self.sessions) or self.engine.n_open > 0
+
     def context(self) -> Context:
         """Return what a dialect is told of this server."""
         return Context(
@@ -123,9 +128,9 @@ class Service:
             self.metrics.session_ended(Kind.LIVE, visit.dialect, session.end_code)
 
     async def drain(self, drain_s: float) -> None:
-        """Admit nobody any more; return when all sessions are gone, or after `drain_s`."""
+        """Admit nobody any more; return when sessions and uploads are gone, or after `drain_s`."""
         self.is_draining = True
         until_s = asyncio.get_running_loop().time() + drain_s
         await asyncio.gather(*(session.drain(drain_s) for session in list(self.sessions.values())))
-        while self.sessions and asyncio.get_running_loop().time() < until_s:
+        while self.is_busy and asyncio.get_running_loop().time() < until_s:
             await asyncio.sleep(0.05)

@@ -115,7 +115,7 @@ class _Work:
     async def run(self, place: Place, file: BinaryIO) -> None:
         """Decode it, transcribe it, and send the answer."""
         async with Decoding(file, self._limits) as decoding:
-            _check_open(self._service)  # it may have changed while the file came
+            _check_ready(self._service)  # it may have changed while the file came
             wants_scores = self._asked.wants_log_probs or self._asked.wants_segments
             session = place.open(self._delay_ms, log_probs=wants_scores)
             with _counted(self._service.metrics):
@@ -155,8 +155,14 @@ class _Work:
 def _check_open(service: Service) -> None:
     if service.settings.max_uploads == 0:
         raise UnsupportedError("expected no uploads: this server takes none")
-    if service.is_draining or not service.engine.is_ready:
-        raise NotReadyError("the server is starting or going down", service.settings.drain_s)
+    if service.is_draining:
+        raise NotReadyError("the server is going down", service.settings.drain_s)
+    _check_ready(service)
+
+
+def _check_ready(service: Service) -> None:
+    if not service.engine.is_ready:
+        raise NotReadyError("the engine is not ready", service.settings.drain_s)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def events_of(stream: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     blocks = [block for block in stream.split("\n\n") if block]
     events = [json.loads(each[6:]) for each in blocks if each.startswith("data: ")]
     progress = [json.loads(each[11:]) for each in blocks if each.startswith(": progress ")]
-    assert len(events) + len(progress) == len(blocks)
+    assert len(events) + len(progress) == len(blocks), stream[:500]
     return events, progress
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -165,6 +166,20 @@ def test_a_server_that_goes_down_takes_no_uploads(
 ) -> None:
     monkeypatch.setattr(server.service, "is_draining", True)
     assert error_of(post(client), 503)["code"] == "not_ready"
+
+
+def test_a_server_that_goes_down_lets_an_upload_finish() -> None:
+    with (
+        live_server() as server,
+        httpx2.Client(base_url=server.http, timeout=TIMEOUT_S) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        answer = pool.submit(post, client, long_recording(), stream="true")
+        wait_until(lambda: server.service.engine.n_open == 1)
+        server.call(server.service.drain(TIMEOUT_S))
+        assert server.service.engine.n_open == 0
+        events, _ = events_of(answer.result(TIMEOUT_S).text)
+    assert events[-1]["type"] == "transcript.text.done"
 
 
 def test_an_engine_that_stops_in_the_middle_of_a_stream_ends_it_with_an_error() -> None:
