@@ -13,7 +13,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ...protocol.errors import NotReadyError, RefusedError, UnsupportedError, VoxwireError
+from ...protocol.errors import (
+    NotReadyError,
+    RefusedError,
+    ShutdownError,
+    UnsupportedError,
+    VoxwireError,
+)
 from ...protocol.openai_rest.answers import Progress, TextDelta
 from ...protocol.openai_rest.form import TranscriptionRequest, read_form
 from ...protocol.openai_rest.heard import Heard, TextToken, document, done, log_probs
@@ -72,6 +78,10 @@ class UploadAnswer(Response):
             if isinstance(error, RefusedError):
                 metrics.refused(outcome)
             await sender.fail(error, None if body.is_complete else receive)
+        except asyncio.CancelledError:  # the server waits no longer
+            outcome = ShutdownError.code
+            await sender.fail(ShutdownError("the server is shutting down"), None)
+            raise
         except Exception:
             log.exception("upload failed")
             await sender.fail(VoxwireError("the server failed"), None)
