@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ import av
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.clients.web.visits import RECORDING, visit
 from tests.repo.sources import ROOT
-from voxwire.model.checkpoint.hub import EMBEDDED
+from tests.server.live_server import LiveServer, live_server
 
-RECORDING = EMBEDDED / "demo" / "digits.flac"
-SPOKEN = (EMBEDDED / "demo" / "digits.txt").read_text().strip()
-SCREENSHOTS = ROOT / ".cache" / "screenshots"
 WEB = ROOT / "clients" / "web"
+MICROPHONE_HZ = 48000
+LEAD_S = 2
 HERE = Path(__file__).parent
 
 Bridge = Callable[[str, Any], Any]
@@ -71,15 +72,22 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def spoken_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled recording as what Chromium's microphone plays: WAV at 48 kHz."""
-    path = tmp_path_factory.mktemp("microphone") / "digits.wav"
-    with av.open(str(RECORDING)) as source, av.open(str(path), "w") as target:
-        stream = target.add_stream("pcm_s16le", rate=48000, layout="mono")
-        resampler = av.AudioResampler("s16", "mono", 48000)
+    """The bundled recording as what Chromium's microphone plays: WAV at 48 kHz.
+
+    Silence comes first: a busy machine may take its time from opening the microphone to hearing.
+    """
+    with av.open(str(RECORDING)) as source:
+        resampler = av.AudioResampler("s16", "mono", MICROPHONE_HZ)
         frames = [frame for each in source.decode(audio=0) for frame in resampler.resample(each)]
-        for frame in [*frames, *resampler.resample(None)]:
-            target.mux(stream.encode(frame))
-        target.mux(stream.encode(None))
+        frames += resampler.resample(None)
+    path = tmp_path_factory.mktemp("microphone") / "digits.wav"
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(MICROPHONE_HZ)
+        target.writeframes(bytes(2 * MICROPHONE_HZ * LEAD_S))
+        for frame in frames:
+            target.writeframes(bytes(frame.planes[0])[: 2 * frame.samples])
     return path
 
 
@@ -115,7 +123,15 @@ def browser(launch: Launch) -> Iterator[Browser]:
         yield started
 
 
-def screenshot(page: Page, name: str) -> None:
-    """Keep what the page looks like now."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    """A server with the embedded model, which lets everybody in."""
+    with live_server() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, server: LiveServer) -> Iterator[Page]:
+    """The page, just opened."""
+    with visit(browser, server.http) as opened:
+        yield opened

@@ -5,30 +5,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
-from tests.clients.web.conftest import RECORDING, SPOKEN, WEB, Launch, screenshot
+from tests.clients.web.conftest import Launch
+from tests.clients.web.visits import (
+    FINALS,
+    RECORDING,
+    SPOKEN,
+    finals,
+    heard_all,
+    idle,
+    press,
+    screenshot,
+    visit,
+)
 from tests.server.live_server import LiveServer, live_server
 from voxwire.protocol.subtitles import to_srt, to_vtt
 from voxwire.protocol.transcript import Transcript
 
 KEY = "correct-horse-battery"
-FINALS = ".segments .text"
 OPEN = ".open .text"
-# What a browser says of answers that the page explains by itself.
-EXPECTED = re.compile("Failed to load resource|WebSocket connection to")
-PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[LiveServer]:
-    with live_server() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -36,45 +36,6 @@ def strict() -> Iterator[LiveServer]:
     """A server that wants a key, has room for one, and is reached by a name too."""
     with live_server(api_keys=(KEY,), allow_hosts=("voice.test",), max_sessions=1) as started:
         yield started
-
-
-@pytest.fixture
-def page(browser: Browser, server: LiveServer) -> Iterator[Page]:
-    with visit(browser, server.http) as opened:
-        yield opened
-
-
-@contextmanager
-def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """Open the page; a script that fails, or a thing that the policy blocks, fails the test."""
-    options.setdefault("viewport", {"width": 1280, "height": 800})
-    context = browser.new_context(**options)
-    opened = context.new_page()
-    opened.set_default_timeout(20_000)
-    complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.goto(url)
-    yield opened
-    context.close()
-    assert [text for text in complaints if not EXPECTED.search(text)] == []
-
-
-def press(page: Page) -> None:
-    page.locator("#record").click()
-
-
-def finals(page: Page) -> str:
-    return " ".join(page.locator(FINALS).all_inner_texts())
-
-
-def heard_all(page: Page) -> None:
-    page.wait_for_function(
-        "([selector, text]) => [...document.querySelectorAll(selector)]"
-        ".map((each) => each.textContent).join(' ') === text",
-        arg=[FINALS, SPOKEN],
-        timeout=30_000,
-    )
 
 
 def colour(page: Page, selector: str) -> str:
@@ -110,6 +71,34 @@ def test_what_is_said_is_read_along(page: Page) -> None:
     assert (transcript.model, transcript.delay_ms) == ("embedded", 480)
     ends = [word.end_s for word in transcript.words]
     assert ends == sorted(ends)
+
+
+FIREFOX = """
+  const plain = AudioContext.prototype.createMediaStreamSource;
+  AudioContext.prototype.createMediaStreamSource = function (stream) {
+    if (this.sampleRate === 16000) throw new DOMException("rates differ", "NotSupportedError");
+    return plain.call(this, stream);
+  };
+"""
+OLD_SAFARI = """
+  const Plain = AudioContext;
+  window.AudioContext = class extends Plain {
+    constructor(options) {
+      if (options) throw new DOMException("this rate cannot be", "NotSupportedError");
+      super();
+    }
+  };
+"""
+
+
+@pytest.mark.parametrize("quirk", [FIREFOX, OLD_SAFARI], ids=["firefox", "safari"])
+def test_a_browser_that_knows_only_the_microphones_rate_is_resampled(
+    browser: Browser, server: LiveServer, quirk: str
+) -> None:
+    with visit(browser, server.http, script=quirk) as page:
+        press(page)
+        expect(page.locator(OPEN)).to_have_text(re.compile("^three one four"))
+        assert page.evaluate("new AudioContext().sampleRate") != 16000
 
 
 def test_a_file_is_transcribed_and_saved_in_every_format(page: Page) -> None:
@@ -178,10 +167,6 @@ def give_key(page: Page, key: str) -> None:
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Key").fill(key)
     dialog.get_by_role("button", name="Continue").click()
-
-
-def idle(page: Page) -> None:
-    expect(page.get_by_role("button", name="Record", exact=True)).to_be_enabled()
 
 
 def test_a_key_is_asked_for_until_it_is_right_and_a_full_server_says_so(
@@ -316,82 +301,3 @@ def test_the_controls_reach_the_session(page: Page) -> None:
     page.reload()
     expect(page.get_by_label("Close a segment")).to_have_value("none")
     expect(page.get_by_label("Delay")).to_have_value("960")
-
-
-def test_all_of_it_works_by_the_keyboard(page: Page) -> None:
-    page.get_by_label("Open files").set_input_files(RECORDING)
-    heard_all(page)
-    page.get_by_role("button", name="as JSON").focus()
-    page.keyboard.press("Tab")
-    tip = page.get_by_role("tooltip")
-    expect(tip).to_have_text("7.28 to 7.68 s")  # the newest word
-    page.keyboard.press("ArrowLeft")
-    expect(tip).to_have_text("6.70 to 7.04 s")
-    page.keyboard.press("Home")
-    expect(tip).to_have_text("0.64 to 1.04 s")
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Record", exact=True)).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Stop")).to_be_focused()
-
-
-def test_finals_are_told_to_screen_readers_once(page: Page) -> None:
-    page.get_by_label("Open files").set_input_files(RECORDING)
-    heard_all(page)
-    expect(page.get_by_role("log")).to_have_text(SPOKEN)
-    expect(page.get_by_role("status")).to_have_text("digits.flac is transcribed.")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, PHONE], ids=["desk", "phone"])
-def test_it_can_be_read_by_everybody(
-    browser: Browser, server: LiveServer, node_tools: Path, scheme: str, size: dict[str, int]
-) -> None:
-    """The rules of axe, contrast among them, hold on the empty page and on one with text."""
-    rules = node_tools / "node_modules" / "axe-core" / "axe.min.js"
-    with visit(browser, server.http, color_scheme=scheme, viewport=size, bypass_csp=True) as page:
-        page.add_script_tag(path=rules)
-        expect(page.locator("#room")).to_contain_text("free")
-        assert violations(page) == []
-        page.get_by_label("Open files").set_input_files(RECORDING)
-        heard_all(page)
-        page.locator("summary").click()
-        page.wait_for_timeout(800)  # the colour settles
-        assert violations(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        screenshot(page, f"text-{scheme}-{size['width']}")
-
-
-def violations(page: Page) -> list[str]:
-    found = page.evaluate("axe.run().then(({ violations }) => violations)")
-    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
-
-
-def test_the_theme_is_kept(page: Page) -> None:
-    theme = page.get_by_role("button", name="Theme")
-    theme.click()
-    theme.click()
-    dark = page.evaluate("getComputedStyle(document.body).color")
-    page.reload()
-    assert page.evaluate("getComputedStyle(document.body).color") == dark
-    expect(theme).to_have_accessible_name("Theme: dark")
-
-
-def test_nothing_is_asked_of_anybody_else(browser: Browser, server: LiveServer) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(server.http)
-    expect(page.locator("#room")).to_contain_text("free")
-    press(page)
-    expect(page.locator(".state")).to_have_text("listening")
-    context.close()
-    assert f"{server.http}/static/app.js" in asked
-    assert all(url.startswith(server.http) for url in asked)
-
-
-def test_the_sources_name_no_other_site() -> None:
-    text = "".join(path.read_text() for path in (WEB / "dist").iterdir())
-    named = set(re.findall(r"https?://[^\s\"'`$]+", text))
-    assert named <= {"http://www.w3.org/2000/svg", "http://localhost:"}

@@ -21,16 +21,20 @@ export async function openMicrophone(listener: Listener): Promise<Microphone> {
   if (!window.isSecureContext || !navigator.mediaDevices) throw new Problem("insecure");
   const early = makeContext();
   void early.resume();
-  const stream = await askForStream().catch((error: unknown) => {
-    void early.close();
-    throw problemOf(error);
-  });
+  let stream: MediaStream | undefined;
   try {
+    await prepare(early); // before the microphone opens: what is said at once is heard
+    stream = await askForStream();
     return await connect(early, stream, listener);
   } catch (error) {
-    stopTracks(stream);
+    if (early.state !== "closed") void early.close();
+    stream?.getTracks().forEach((track) => track.stop());
     throw problemOf(error);
   }
+}
+
+function prepare(context: AudioContext): Promise<void> {
+  return context.audioWorklet.addModule("static/worklet.js");
 }
 
 async function connect(
@@ -39,21 +43,22 @@ async function connect(
   listener: Listener,
 ): Promise<Microphone> {
   const { context, source } = await join(early, stream);
-  await context.audioWorklet.addModule("static/worklet.js");
   const node = new AudioWorkletNode(context, "capture", {
     channelCount: 1,
     channelCountMode: "explicit",
   });
   const last = deliver(node, listener);
-  source.connect(node).connect(context.destination); // silent, but what leads nowhere may not run
   for (const track of stream.getAudioTracks()) track.onended = () => listener.onLost();
   const awake = stayAwake(context);
   await context.resume();
+  // Last, so that no frame comes before the caller can take it. The destination hears silence, but
+  // what leads nowhere may not run.
+  source.connect(node).connect(context.destination);
   return {
     async stop() {
       node.port.postMessage(null);
       await last;
-      stopTracks(stream);
+      stream.getTracks().forEach((track) => track.stop());
       awake.abort();
       await context.close();
     },
@@ -67,6 +72,7 @@ async function join(early: AudioContext, stream: MediaStream) {
   } catch {
     await early.close();
     const context = new AudioContext();
+    await prepare(context);
     return { context, source: context.createMediaStreamSource(stream) };
   }
 }
@@ -115,10 +121,6 @@ function stayAwake(context: AudioContext): AbortController {
   end.signal.addEventListener("abort", () => void lock?.release());
   void take();
   return end;
-}
-
-function stopTracks(stream: MediaStream): void {
-  for (const track of stream.getTracks()) track.stop();
 }
 
 function problemOf(error: unknown): Problem {

@@ -19,6 +19,7 @@ let lastAtMs = 0;
 let coveredS = 0;
 let ends: number[] = [];
 let isRunning = false;
+let colour = coloursOfNow();
 
 /** Begin anew. */
 export function startWave(): void {
@@ -67,7 +68,6 @@ function setLevel(value: number, isClipped = false): void {
 
 function draw(): void {
   const { width, height, pen } = prepare();
-  const colour = colours();
   const sinceMs = reducedMotion.matches ? 0 : Math.min(performance.now() - lastAtMs, 80);
   const shift = isRunning ? (sinceMs / 80) * STEP_PX : 0;
   const fits = Math.ceil(width / STEP_PX) + 1;
@@ -103,8 +103,8 @@ function prepare() {
   return { width, height, pen };
 }
 
-/** The style sheet's own: a canvas knows no themes. */
-function colours() {
+/** The style sheet's colours: a canvas knows no themes. */
+function coloursOfNow() {
   const style = getComputedStyle(canvas);
   const [heard, ahead, rest, end] = ["color", "accent-color", "border-top-color", "caret-color"].map(
     (name) => style.getPropertyValue(name),
@@ -112,7 +112,13 @@ function colours() {
   return { heard: heard!, ahead: ahead!, rest: rest!, end: end! };
 }
 
+function recolour(): void {
+  colour = coloursOfNow();
+  draw();
+}
+
 addEventListener("resize", draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-byId("theme").addEventListener("click", draw);
+addEventListener("load", recolour); // not before the style sheet is there
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+byId("theme").addEventListener("click", recolour);
 draw();
