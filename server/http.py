@@ -1,8 +1,49 @@
-"""HTTP as uvicorn speaks it, but for one fault that keeps clients out."""
+"""HTTP and WebSockets as uvicorn speaks them, but for faults that keep clients out, or in for ever.
+
+uvicorn 0.54 waits for ever for a request's head, and for a client that takes nothing of what it was
+sent: each costs a descriptor, and some a task.
+"""
 
 from __future__ import annotations
 
+import asyncio
+
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+from ..protocol.errors import InvalidRequestError, StalledError, VoxwireError
+from ..protocol.openai_rest.errors import error_body, status_of
+
+HEAD_S = 20.0  # for the head of a request to come
+TAKES_NOTHING_S = 60.0  # who takes nothing for so long, or twice that, is gone
+MAX_FRAGMENTS = 10_000  # of one message: empty ones cost memory, and no length
+
+
+class _Watch:
+    """Breaks off a connection whose client takes nothing of what it is sent."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._n_unsent = 0
+        self._look_later()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._timer.cancel()
+
+    def _look_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(TAKES_NOTHING_S, self._look)
+
+    def _look(self) -> None:
+        n_unsent = self._transport.get_write_buffer_size()
+        if n_unsent and n_unsent == self._n_unsent:
+            self._transport.abort()  # `close` would wait for the client
+            return
+        self._n_unsent = n_unsent
+        self._look_later()
 
 
 class Http(H11Protocol):
@@ -10,11 +51,103 @@ class Http(H11Protocol):
 
     HTTP libraries add a `Connection: keep-alive` of their own to a handshake (LiveKit's plugin for
     Mistral does). Fields of one name are one list (RFC 9110, 5.3); uvicorn 0.54 reads the last
-    alone, and answers 404.
+    alone, and answers 404. Refuses in our words what is no HTTP.
     """
+
+    _watch: _Watch | None = None
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request's head, and not for ever."""
+        super().connection_made(transport)
+        self._watch = _Watch(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; where it is a part of a head, the rest of it is due."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._expect_no_head()
+        elif self._head_timer is None and self.conn.trailing_data[0]:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection to WebSockets, who watch it themselves."""
+        self._stop_watching()
+        super().handle_websocket_upgrade(event)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self._refuse(InvalidRequestError(msg))
 
     def _get_upgrade(self) -> bytes | None:
         connection = b",".join(value for name, value in self.headers if name == b"connection")
         if b"upgrade" not in [token.strip() for token in connection.lower().split(b",")]:
             return None
         return next((value.lower() for name, value in self.headers if name == b"upgrade"), None)
+
+    def _expect_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_S, self._refuse_slow_head)
+
+    def _expect_no_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse_slow_head(self) -> None:
+        self._refuse(StalledError(f"expected the head of a request within {HEAD_S:g} s"))
+
+    def _refuse(self, error: VoxwireError) -> None:
+        body = error_body(error).model_dump_json().encode()
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "connection": "close",
+        }
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):  # else an answer has begun
+            head = h11.Response(status_code=status_of(error), headers=list(headers.items()))
+            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _stop_watching(self) -> None:
+        self._expect_no_head()
+        if self._watch is not None:
+            self._watch.stop()
+
+
+class WebSockets(WebSocketsSansIOProtocol):
+    """Bounds what a client can have held for it that no message's length counts."""
+
+    _watch: _Watch | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Watch the connection."""
+        super().connection_made(transport)
+        self._watch = _Watch(self.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self._watch is not None:
+            self._watch.stop()
+        super().connection_lost(exc)
+
+    def handle_ping(self) -> None:
+        """Answer a ping of a client that takes answers; others can have no number of them held."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment; a message in too many of them is too large."""
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self.conn.fail(1009, "too many fragments")
+            self.handle_parser_exception()
+            return
+        super().handle_cont(event)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import uvicorn
 
 from .app import create_app
-from .http import Http
+from .http import Http, WebSockets
 from .service import Service
 from .settings import ServeSettings
 from .wyoming import wyoming_server
@@ -159,6 +159,7 @@ def _web_config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(service),
         http=Http,
+        ws=WebSockets,
         log_config=None,
         access_log=False,  # ours writes no addresses
         lifespan="off",

@@ -71,7 +71,17 @@ async def _serve(
         else:
             await connection.run()
     finally:
-        writer.close()
+        await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and break it off where its client does not take what is left."""
+    writer.close()
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await writer.wait_closed()
+    except OSError:  # TimeoutError is one
+        writer.transport.abort()
 
 
 class WyomingConnection:
@@ -112,7 +122,8 @@ class WyomingConnection:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._writer.drain()
-        except (OSError, TimeoutError):
+        except OSError:  # TimeoutError is one
+            self._writer.transport.abort()  # nobody waits for it any more, nor does `close`
             return False
         return True
 

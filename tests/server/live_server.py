@@ -21,7 +21,7 @@ from voxwire.server.engine import loop
 from voxwire.server.engine.admission import Limits
 from voxwire.server.engine.backend import Backend, load_backend
 from voxwire.server.engine.engine import Engine
-from voxwire.server.http import Http
+from voxwire.server.http import Http, WebSockets
 from voxwire.server.service import Service
 from voxwire.server.settings import ServeSettings
 from voxwire.server.wyoming import wyoming_server
@@ -111,6 +111,7 @@ async def _serve(
             config = uvicorn.Config(
                 create_app(server.service),
                 http=Http,
+                ws=WebSockets,
                 log_level="warning",
                 ws_per_message_deflate=False,
                 ws_max_size=settings.max_message_bytes,

@@ -1,0 +1,137 @@
+"""Whoever stays without a word, or takes nothing of what is told, costs nothing for long."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.live_server import LiveServer, live_server
+from voxwire.server import http, wyoming
+
+TIMEOUT_S = 60.0
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+UPGRADE = (
+    "GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+).encode()
+PING = b"\x89\xfd" + bytes(4) + bytes(125)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
+    """A server without patience."""
+    monkeypatch.setattr(http, "HEAD_S", 0.2)
+    monkeypatch.setattr(http, "TAKES_NOTHING_S", 0.3)
+    monkeypatch.setattr(wyoming, "SEND_TIMEOUT_S", 0.3)
+    with live_server() as started:
+        yield started
+
+
+def connect(port: int) -> socket.socket:
+    """Return a connection that holds little of what comes."""
+    opened = socket.socket()
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    opened.settimeout(TIMEOUT_S)
+    opened.connect(("127.0.0.1", port))
+    return opened
+
+
+def rest(opened: socket.socket) -> bytes:
+    """Return all that comes until the server closes the connection."""
+    return b"".join(iter(lambda: opened.recv(65536), b""))
+
+
+def error_of(answer: bytes) -> tuple[str, dict[str, Any]]:
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    error: dict[str, Any] = json.loads(body)["error"]
+    return head.partition("\r\n")[0], error
+
+
+def is_cut(opened: socket.socket, send: Callable[[], object]) -> bool:
+    """Send until the connection is broken off, but not for ever."""
+    until_s = time.monotonic() + TIMEOUT_S
+    opened.settimeout(0.05)
+    while time.monotonic() < until_s:
+        try:
+            send()
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /v1/mod", b"GET /healthz HTTP/1.1\r\nHost: 127."])
+def test_a_head_that_does_not_come_is_not_waited_for(server: LiveServer, begun: bytes) -> None:
+    with connect(server.port) as slow:
+        slow.sendall(begun)
+        status, error = error_of(rest(slow))
+    assert status.startswith("HTTP/1.1 408")
+    assert error["code"] == "stalled"
+
+
+def test_a_second_head_is_not_waited_for_either(server: LiveServer) -> None:
+    with connect(server.port) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += slow.recv(65536)
+        slow.sendall(b"GET /heal")
+        assert rest(slow).startswith(b"HTTP/1.1 408")
+
+
+def test_what_is_no_http_is_refused_as_all_else_is(server: LiveServer) -> None:
+    with connect(server.port) as wild:
+        wild.sendall(b"\x00\x01\x02 what\r\n\r\n")
+        status, error = error_of(rest(wild))
+    assert status.startswith("HTTP/1.1 400")
+    assert error["code"] == "invalid_request"
+
+
+def test_who_asks_and_takes_no_answer_is_cut(server: LiveServer) -> None:
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 50
+    with connect(server.port) as mute:
+        assert is_cut(mute, lambda: mute.sendall(request))
+
+
+def test_pings_of_who_takes_no_pongs_are_not_answered_for_ever(server: LiveServer) -> None:
+    with connect(server.port) as mute:
+        mute.sendall(UPGRADE)
+        mute.recv(1000)
+        assert is_cut(mute, lambda: mute.sendall(PING * 500))
+
+
+def test_a_message_in_too_many_fragments_is_too_large(server: LiveServer) -> None:
+    first, empty = b"\x01\x80" + bytes(4), b"\x00\x80" + bytes(4)
+    with connect(server.port) as opened:
+        opened.sendall(UPGRADE)
+        opened.recv(65536)
+        opened.sendall(first + empty * (http.MAX_FRAGMENTS + 1))
+        assert rest(opened).endswith(b"\x03\xf1too many fragments")  # 1009
+
+
+def test_wyomings_clients_must_take_what_they_ask_for(server: LiveServer) -> None:
+    with connect(server.wyoming_port) as mute:
+        assert is_cut(mute, lambda: mute.sendall(b'{"type": "describe"}\n' * 200))
+
+
+def test_no_connection_is_left(server: LiveServer) -> None:
+    def n_open() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("needs /proc")
+    before = n_open()
+    for _ in range(20):
+        with connect(server.port) as slow:
+            slow.sendall(b"GET / HT")
+    until_s = time.monotonic() + TIMEOUT_S
+    while n_open() > before:
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
