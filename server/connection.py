@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ..protocol.dialect import Close, Dialect, Message
 from ..protocol.errors import DisplacedError, IdleError, InvalidRequestError, VoxwireError
-from ..protocol.session import Audio, KeepAlive, Reply, Request, RequestRefused
+from ..protocol.session import Audio, KeepAlive, Reply, Request
 from .session.outbox import Told
 from .session.session import Session
 
@@ -53,6 +53,7 @@ class Connection:
         Returns whether it was told all. The session is left as it is.
         """
         self._heard_at_s = _now_s()
+        self._session.recorder.note("connected")
         async with asyncio.TaskGroup() as tasks:
             self._sending = tasks.create_task(self._send_all())
             others = [tasks.create_task(self._receive_all()), tasks.create_task(self._watch())]
@@ -60,6 +61,7 @@ class Connection:
             for task in others:
                 task.cancel()
         self._is_over.set()
+        self._session.recorder.note("disconnected", is_told=self._is_told)
         if self._is_displaced:
             error = DisplacedError("the session goes on, on another connection")
             await self._close(Close(1008, error.code))
@@ -69,6 +71,7 @@ class Connection:
         """End because the client came back on another connection; return when that is done."""
         if self._sending is not None:
             self._is_displaced = True
+            self._session.recorder.note("displaced")
             self._sending.cancel()
             await self._is_over.wait()
 
@@ -98,7 +101,7 @@ class Connection:
             for request in self._dialect.receive(message):
                 await self._do(request)
         except InvalidRequestError as error:
-            self._session.outbox.put(RequestRefused(error, error.ref))
+            self._session.refuse(error)
         except Exception:
             log.exception("session=%s message=failed", self._session.id)
             self._session.fail(VoxwireError("the message could not be worked on"))

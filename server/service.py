@@ -18,11 +18,14 @@ from ..protocol.session import SessionSettings
 from .doors.turnstile import Turnstile
 from .engine.admission import Kind
 from .engine.engine import Engine
+from .flights import Flights
 from .metrics import Metrics
 from .resumption import Resumptions
 from .session.backing import Backing, SessionLimits
 from .session.session import Session
 from .settings import ServeSettings
+
+_SESSIONS = ("sess", "req")  # what dialects call a session
 
 
 def new_id(prefix: str) -> str:
@@ -62,6 +65,7 @@ class Service:
         self.metrics = metrics or Metrics()
         self.metrics.watch_capacity(lambda: engine.n_open, lambda: engine.n_free)
         self.resumptions = Resumptions(settings.resume_grace_s, self.close_session)
+        self.flights = Flights(settings)
         self._visits: dict[str, _Visit] = {}  # by session
         self._running: set[asyncio.Task[None]] = set()
 
@@ -75,24 +79,32 @@ class Service:
         """Whether a session or an upload is open."""
         return bool(self.sessions) or self.engine.n_open > 0
 
-    def context(self) -> Context:
-        """Return what a dialect is told of this server."""
+    def context(self, session_id: str) -> Context:
+        """Return what a dialect is told of this server.
+
+        What it calls the session is the session's own id, by which the logs name it.
+        """
+        number = session_id.partition("_")[2]
         return Context(
             model=self.model_name,
             default_delay_ms=self.default_delay_ms,
-            new_id=new_id,
+            new_id=lambda prefix: f"{prefix}_{number}" if prefix in _SESSIONS else new_id(prefix),
             now_s=time.time,
             endpoint_silence_ms=self.settings.endpoint_silence_ms,
             resume_grace_s=self.settings.resume_grace_s,
         )
 
     def open_session(
-        self, settings: SessionSettings, dialect: str, key_id: str | None = None
+        self,
+        settings: SessionSettings,
+        dialect: str,
+        key_id: str | None = None,
+        session_id: str | None = None,
     ) -> Session:
         """Admit a live session; `close_session` must follow.
 
-        dialect: for the metrics. key_id: whose it is; None where nobody needs a key. Raises
-        InvalidRequestError, NotReadyError, CapacityError or OverloadedError.
+        dialect: for the metrics. key_id: whose it is; None where nobody needs a key. session_id:
+        None makes one. Raises InvalidRequestError, NotReadyError, CapacityError or OverloadedError.
         """
         if self.is_draining:
             raise NotReadyError("the server is going down", retry_after_s=self.settings.drain_s)
@@ -103,13 +115,16 @@ class Service:
         except RefusedError:
             self.turnstile.leave(key_id)
             raise
-        session = Session(new_id("sess"), self._backing(), place, settings)
+        session_id, backing = session_id or new_id("sess"), self._backing()
+        recorder = self.flights.begin(session_id, dialect, key_id, settings, backing)
+        session = Session(session_id, backing, place, settings, recorder)
         self.sessions[session.id] = session
         self._visits[session.id] = _Visit(dialect, key_id)
         self.metrics.session_opened(Kind.LIVE, dialect)
         task = asyncio.create_task(session.run())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: self.flights.end(session_id))
         return session
 
     def _backing(self) -> Backing:

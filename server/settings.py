@@ -185,6 +185,12 @@ class ServeSettings(BaseSettings):
     drain_s: float = _setting(
         30.0, RUNNING, "At shutdown, how long open sessions may go on.", ge=0, le=3600
     )
+    debug_dir: Path | None = _setting(
+        None, RUNNING, "A folder for what is known of sessions that an error of the server's ended."
+    )
+    record_audio_dir: Path | None = _setting(
+        None, RUNNING, "A folder to record the audio and the text of every session in; see replay."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", RUNNING, "What to log: debug, info, warning or error."
     )

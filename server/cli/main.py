@@ -18,6 +18,7 @@ from .demo import demo_command
 from .doctor import doctor_command
 from .full_size import full_size_command
 from .progress import complain, errors
+from .replay import replay_command
 from .serve import serve_command
 from .speed import warn_if_slow
 from .transcribe import transcribe_command
@@ -117,6 +118,7 @@ _add("convert", convert_command, computes=False)
 _add("full-size", full_size_command, computes=True)
 _add("doctor", doctor_command, computes=False)
 _add("serve", serve_command, computes=True)
+_add("replay", replay_command, computes=True)
 _add("listen", listen_command, computes=False)
 
 

@@ -20,6 +20,7 @@ from ..doors.keys import read_keys
 from ..engine.admission import Limits
 from ..engine.backend import load_backend
 from ..engine.engine import Engine
+from ..flights import check_folders
 from ..listening import bind, check_tls
 from ..logs import set_up_logging
 from ..metrics import Metrics
@@ -60,6 +61,7 @@ def serve_command(settings: ServeSettings) -> None:
     # Whatever can be wrong is found before gigabytes are loaded.
     n_keys = len(read_keys(settings).digests)
     check_tls(settings)
+    check_folders(settings)
     wyoming = settings.wyoming_port
     sockets = Sockets(
         bind(settings.host, settings.port),
@@ -117,12 +119,15 @@ def announcement(service: Service, sockets: Sockets, n_keys: int) -> list[str]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     there, secure = f"{host}:{_port(sockets.web)}", "s" if settings.tls_cert else ""
     wyoming = [f"  wyoming   tcp://{host}:{_port(sockets.wyoming)}"] if sockets.wyoming else []
+    folder = settings.record_audio_dir
+    recording = [f"  RECORDING audio and text of every session, to {folder}"] if folder else []
     sessions = f"{service.engine.n_free} live sessions, as measured on this machine"
     return [
         f"voxwire {__version__} serves {service.model_name} at http{secure}://{there}",
         f"  live      ws{secure}://{there}/v1/realtime as OpenAI's, /v1/listen as Deepgram's",
         f"  files     http{secure}://{there}/v1/audio/transcriptions",
         *wyoming,
+        *recording,
         f"  keys      {key_state(settings, n_keys)}",
         f"  capacity  {sessions}; delay {service.default_delay_ms} ms",
         f"  end       Ctrl-C: open sessions have {settings.drain_s:g} s to finish; twice: at once",

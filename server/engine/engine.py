@@ -66,6 +66,7 @@ class Engine:
         self._leases = itertools.count(1)
         self._is_stopping = False
         self._is_over = False
+        self._step: Stepped | None = None  # the latest; what a pass wrote comes right after it
         self._worker = Worker(load, limits.max_sessions, self._post, clock)
 
     async def start(self) -> None:
@@ -220,6 +221,7 @@ class Engine:
             if isinstance(event, Load):
                 self._admission.load = event
             elif isinstance(event, Stepped):
+                self._step = event
                 if self._on_step is not None:
                     self._on_step(event)
             elif isinstance(event, Stopped):
@@ -230,7 +232,7 @@ class Engine:
                 tenant.session.finish(event.error)
             else:
                 # A session that was closed meanwhile takes nothing any more.
-                self._tenants[event.lease].session.receive(event)
+                self._tenants[event.lease].session.receive(event, self._step)
 
     def _bury(self) -> None:
         """End what is still open when the engine has stopped; nothing may be opened after."""

@@ -5,14 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from ...protocol.errors import InvalidRequestError, SessionClosedError, VoxwireError
-from .messages import Audio, Close, Command, Consumed, Flush, Flushed, Samples, Seen, Tokens
+from .messages import (
+    Audio,
+    Close,
+    Command,
+    Consumed,
+    Flush,
+    Flushed,
+    Samples,
+    Seen,
+    Stepped,
+    Tokens,
+)
 
 # Audio that waits for the engine: enough to ride out a hiccup, or to keep an upload's blocks full;
 # beyond, `feed` waits, and the socket behind it is not read.
@@ -23,11 +34,15 @@ _SEEN_TOKENS = 256  # the engine is told in such steps what was read
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of the stream: its place in the session, its id, its log-probability if asked for."""
+    """A token of the stream: its place in the session, its id, its log-probability if asked for.
+
+    step: the pass that wrote it; no part of what was written.
+    """
 
     index: int
     id: int
     log_prob: float | None
+    step: Stepped | None = field(default=None, compare=False, repr=False)
 
 
 class EngineSession:
@@ -88,8 +103,8 @@ class EngineSession:
             self._send(Close(self._lease))
             self.finish(None)
 
-    def receive(self, event: Tokens | Consumed | Flushed) -> None:
-        """Take an event from the engine, which alone calls this."""
+    def receive(self, event: Tokens | Consumed | Flushed, step: Stepped | None = None) -> None:
+        """Take an event from the engine, which alone calls this. step: its latest pass."""
         if self._is_over:
             return
         if isinstance(event, Consumed):
@@ -97,7 +112,7 @@ class EngineSession:
             self._has_room.set()
             return
         if isinstance(event, Tokens):
-            self._events.extend(_tokens(event))
+            self._events.extend(_tokens(event, step))
         else:
             self._events.append(event)
         self._has_events.set()
@@ -161,10 +176,10 @@ class EngineSession:
             self._n_unseen = 0
 
 
-def _tokens(event: Tokens) -> list[Token]:
+def _tokens(event: Tokens, step: Stepped | None) -> list[Token]:
     ids = event.ids.tolist()
     scores = [None] * len(ids) if event.log_probs is None else event.log_probs.tolist()
     return [
-        Token(event.first_index + at, token_id, score)
+        Token(event.first_index + at, token_id, score, step)
         for at, (token_id, score) in enumerate(zip(ids, scores, strict=True))
     ]

@@ -19,7 +19,7 @@ from ...protocol.realtime import Realtime
 from ..connection import Connection
 from ..doors.asgi import visitor_of
 from ..resumption import Carried
-from ..service import Service
+from ..service import Service, new_id
 from .errors import error_response
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,9 @@ async def converse(
     service: Service = socket.app.state.service
     visitor = visitor_of(socket)
     try:
-        dialect = from_query(socket.query_params, service.context())
-        session = service.open_session(dialect.settings, dialect.name, visitor.key_id)
+        session_id = new_id("sess")
+        dialect = from_query(socket.query_params, service.context(session_id))
+        session = service.open_session(dialect.settings, dialect.name, visitor.key_id, session_id)
     except VoxwireError as error:
         log.info("path=%s refused=%s", socket.url.path, error.code)
         service.metrics.refused(error.code)

@@ -29,6 +29,7 @@ Tell = Callable[[list[Event]], None]
 class Hearing:
     """What a session hears, and where its segments end: both depend on the audio alone.
 
+    tap: is given all audio as it was decoded, before anything is made of it.
     All methods that feed wait while the engine has no room, and raise what its session does.
     """
 
@@ -38,8 +39,10 @@ class Hearing:
         clock: SessionClock,
         writer: SegmentWriter,
         max_segment_s: float,
+        tap: Callable[[Samples], None],
     ) -> None:
         self._settings = settings
+        self._tap = tap
         self._clock = clock
         self._writer = writer
         self._max_segment_samples = int(max_segment_s * RATE_HZ)
@@ -87,6 +90,7 @@ class Hearing:
             await self._obey(heard, self._detector.flush(), tell)
 
     async def _take(self, heard: RollingSession, samples: Samples, tell: Tell) -> None:
+        self._tap(samples)
         if self._detector is None:
             await self._feed(heard, samples, tell)
         else:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 
-from ...model.delay import MS_PER_TOKEN
+from ...model.delay import MS_PER_TOKEN, STREAMING_PAD_ID
 from ...protocol.errors import (
     InvalidRequestError,
     SessionClosedError,
@@ -32,6 +32,7 @@ from ...protocol.session import (
     Received,
     Reply,
     Request,
+    RequestRefused,
     SessionSettings,
     VadEndpoint,
     Warned,
@@ -43,6 +44,7 @@ from .clock import SessionClock
 from .hearing import Hearing
 from .outbox import Outbox
 from .receipts import Receipts
+from .recorder import Recorder
 from .rolling import Roll, RollingSession
 from .segments import SegmentWriter
 from .state import State, check_move, check_state
@@ -62,19 +64,25 @@ class Session:
     """
 
     def __init__(
-        self, session_id: str, backing: Backing, place: Place, settings: SessionSettings
+        self,
+        session_id: str,
+        backing: Backing,
+        place: Place,
+        settings: SessionSettings,
+        recorder: Recorder | None = None,
     ) -> None:
         self.id = session_id
         self.outbox = Outbox(self._fail_slow_reader)
         self.settings = settings
         self.state = State.CREATED
         self.end_code = ""  # why it ended, once it has
+        self.recorder = recorder or Recorder()
         self._backing = backing
         self._place = place
         max_s = backing.limits.max_segment_s
         self._clock = SessionClock()
         self._writer = SegmentWriter(backing.tekken, self._clock, settings.endpoint, max_s)
-        self._hearing = Hearing(settings, self._clock, self._writer, max_s)
+        self._hearing = Hearing(settings, self._clock, self._writer, max_s, self.recorder.heard)
         self._heard: RollingSession | None = None
         self._is_begun = asyncio.Event()  # or over
         self._end_reason = CloseReason.END
@@ -126,6 +134,7 @@ class Session:
                 await self._clear(request.ref)
             case Finish():
                 await self._finish(CloseReason.END)
+        self.recorder.asked(request)
 
     async def run(self) -> None:
         """Tell what the engine writes, until the session has ended."""
@@ -135,6 +144,8 @@ class Session:
         try:
             async for event in self._heard:
                 if isinstance(event, Token):
+                    is_pad = event.id == STREAMING_PAD_ID
+                    self.recorder.wrote(event, is_pad=is_pad)
                     self._tell(self._writer.push(event))
                     self._tell_lag(event)
                 else:
@@ -162,13 +173,17 @@ class Session:
         """Announce that the server goes down, and finish."""
         async with self._turn:
             if self.state in (State.CREATED, State.STREAMING):
-                self.outbox.put(Draining(seconds_left))
+                self._tell([Draining(seconds_left)])
                 with contextlib.suppress(*_ENGINE_ENDED):
                     await self._finish(CloseReason.SHUTDOWN)
 
     def fail(self, error: VoxwireError) -> None:
         """End with an error, after what was written."""
         self._close(CloseReason.ERROR, error)
+
+    def refuse(self, error: InvalidRequestError) -> None:
+        """Tell the client that a request was wrong; all else goes on."""
+        self._tell([RequestRefused(error, error.ref)])
 
     def abandon(self) -> None:
         """End because the client is gone; nobody is told."""
@@ -191,7 +206,7 @@ class Session:
         self._hearing.configure(wanted)
         self._writer.endpoint = wanted.endpoint
         self.settings = wanted
-        self.outbox.put(Configured(wanted, request.ref))
+        self._tell([Configured(wanted, request.ref)])
 
     async def _hear(self, data: bytes) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="take audio")
@@ -212,7 +227,7 @@ class Session:
         check_state(self.state, State.CREATED, State.STREAMING, to="clear")
         if self._heard is not None:
             await self._hearing.clear(self._heard, self._tell)
-        self.outbox.put(Cleared(ref))
+        self._tell([Cleared(ref)])
 
     def _begin(self) -> RollingSession:
         """Return the engine's session, opened with the settings as they are now."""
@@ -243,6 +258,7 @@ class Session:
     def _tell(self, events: list[Event]) -> None:
         for event in events:
             self._stopwatch.told(event, self.audio_s)
+            self.recorder.told(event)
             self.outbox.put(event)
 
     def _tell_lag(self, token: Token) -> None:
@@ -269,8 +285,8 @@ class Session:
             return
         check_move(self.state, State.CLOSED)
         self.state = State.CLOSED
-        self._tell([*self._writer.break_off(reason), self._receipts.received])
-        self.outbox.put(Ended(reason, self.audio_s, error))
+        ended = Ended(reason, self.audio_s, error)
+        self._tell([*self._writer.break_off(reason), self._receipts.received, ended])
         if self._heard is not None:
             self._heard.close()
         self._place.release()
