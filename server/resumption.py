@@ -29,7 +29,11 @@ class Carried:
 
 
 class Resumptions:
-    """All sessions that can be gone on with. One waits `grace_s`, then `give_up` is called."""
+    """All sessions that can be gone on with. One waits `grace_s`, then `give_up` is called.
+
+    One that has ended waits too, though it holds no place any more: its last words may have been
+    lost on their way.
+    """
 
     def __init__(self, grace_s: float, give_up: Callable[[Session], None]) -> None:
         self._grace_s = grace_s
@@ -58,17 +62,20 @@ class Resumptions:
     def let_go(self, carried: Carried, *, is_told: bool) -> None:
         """Take a session from a connection that is over: to wait, or to be given up.
 
-        is_told: its client has heard the end.
+        is_told: its client was sent the end.
         """
         carried.connection = None
-        if carried.token is None or is_told:
-            self._expire(carried)
-            return
         self._stop_waiting(carried)
+        if carried.token is None:
+            self.forget(carried)
+            return
+        if is_told:
+            self._give_up(carried.session)
         loop = asyncio.get_running_loop()
-        carried.expiry = loop.call_later(self._grace_s, self._expire, carried)
+        carried.expiry = loop.call_later(self._grace_s, self.forget, carried)
 
-    def _expire(self, carried: Carried) -> None:
+    def forget(self, carried: Carried) -> None:
+        """Give a session up: its time is over, or its client knows nothing of it."""
         self._by_token.pop(carried.token or "", None)
         self._stop_waiting(carried)
         self._give_up(carried.session)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from ...protocol.deepgram.dialect import Deepgram
 from ...protocol.dialect import Close, Context, Dialect, Message
@@ -85,7 +86,7 @@ async def converse(
     try:
         await socket.accept(visitor.subprotocol)
     except BaseException:
-        service.resumptions.let_go(carried, is_told=True)
+        service.resumptions.forget(carried)
         raise
     await _carry(socket, carried, dialect.greet(), opening)
 
@@ -108,10 +109,11 @@ async def resume(socket: WebSocket) -> None:
     except VoxwireError as error:
         log.info("path=%s refused=%s", socket.url.path, error.code)
         service.metrics.refused(error.code)
-        await socket.send_text(refusal(error))
-        await socket.close(1008, error.code)
         if carried is not None:
             service.resumptions.let_go(carried, is_told=False)
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone again meanwhile
+            await socket.send_text(refusal(error))
+            await socket.close(1008, error.code)
         return
     await _carry(socket, carried, greeting, ())
 

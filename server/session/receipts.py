@@ -14,9 +14,16 @@ class Receipts:
 
     def __init__(self) -> None:
         self.received = self._told = Received(0, 0)
+        self._is_over = False
+
+    def stop(self) -> None:
+        """Count no more: what comes from here on, the client says again, to another server."""
+        self._is_over = True
 
     def count(self, request: Request) -> Received | None:
         """Count a request; return what to tell the client, if it is time to."""
+        if self._is_over:
+            return None
         came = self.received
         if isinstance(request, Audio):
             self.received = replace(came, n_bytes=came.n_bytes + len(request.data))

@@ -173,6 +173,7 @@ class Session:
         """Announce that the server goes down, and finish."""
         async with self._turn:
             if self.state in (State.CREATED, State.STREAMING):
+                self._receipts.stop()
                 self._tell([Draining(seconds_left)])
                 with contextlib.suppress(*_ENGINE_ENDED):
                     await self._finish(CloseReason.SHUTDOWN)
