@@ -97,7 +97,7 @@ def test_a_browser_that_knows_only_the_microphones_rate_is_resampled(
 ) -> None:
     with visit(browser, server.http, script=quirk) as page:
         press(page)
-        expect(page.locator(OPEN)).to_have_text(re.compile("^three one four"))
+        expect(page.locator("#takes")).to_contain_text(re.compile("one four one|five nine two"))
         assert page.evaluate("new AudioContext().sampleRate") != 16000
 
 
