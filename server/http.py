@@ -13,10 +13,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from ..protocol.errors import InvalidRequestError, StalledError, VoxwireError
-from ..protocol.openai_rest.errors import error_body, status_of
+from ..protocol.errors import CapacityError, InvalidRequestError, StalledError, VoxwireError
+from ..protocol.openai_rest.errors import error_body, error_headers, status_of
+from .descriptors import most_connections
 
 HEAD_S = 20.0  # for the head of a request to come
+REFUSED_HEAD_S = 1.0  # where it will only be refused
+RETRY_S = 5.0
 TAKES_NOTHING_S = 60.0  # who takes nothing for so long, or twice that, is gone
 MAX_FRAGMENTS = 10_000  # of one message: empty ones cost memory, and no length
 
@@ -56,20 +59,25 @@ class Http(H11Protocol):
 
     _watch: _Watch | None = None
     _head_timer: asyncio.TimerHandle | None = None
+    _is_one_too_many = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request's head, and not for ever."""
         super().connection_made(transport)
         self._watch = _Watch(transport)
-        self._expect_head()
+        self._is_one_too_many = len(self.connections) > most_connections()
+        self._expect_head(REFUSED_HEAD_S if self._is_one_too_many else HEAD_S)
 
     def data_received(self, data: bytes) -> None:
         """Take what came; where it is a part of a head, the rest of it is due."""
+        if self._is_one_too_many:
+            self._refuse(CapacityError("too many connections are open", RETRY_S))
+            return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._expect_no_head()
         elif self._head_timer is None and self.conn.trailing_data[0]:
-            self._expect_head()
+            self._expect_head(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -91,16 +99,16 @@ class Http(H11Protocol):
             return None
         return next((value.lower() for name, value in self.headers if name == b"upgrade"), None)
 
-    def _expect_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_S, self._refuse_slow_head)
+    def _expect_head(self, within_s: float) -> None:
+        self._head_timer = self.loop.call_later(within_s, self._refuse_slow_head, within_s)
 
     def _expect_no_head(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _refuse_slow_head(self) -> None:
-        self._refuse(StalledError(f"expected the head of a request within {HEAD_S:g} s"))
+    def _refuse_slow_head(self, within_s: float) -> None:
+        self._refuse(StalledError(f"expected the head of a request within {within_s:g} s"))
 
     def _refuse(self, error: VoxwireError) -> None:
         body = error_body(error).model_dump_json().encode()
@@ -108,6 +116,7 @@ class Http(H11Protocol):
             "content-type": "application/json",
             "content-length": str(len(body)),
             "connection": "close",
+            **error_headers(error),
         }
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):  # else an answer has begun
             head = h11.Response(status_code=status_of(error), headers=list(headers.items()))

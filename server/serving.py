@@ -19,6 +19,7 @@ from typing import Any, Literal
 import uvicorn
 
 from .app import create_app
+from .descriptors import BACKLOG, raise_limit
 from .http import Http, WebSockets
 from .service import Service
 from .settings import ServeSettings
@@ -87,6 +88,7 @@ async def serve(
 
     on_ready: called when clients can connect.
     """
+    raise_limit()
     web = _Web(_web_config(service))
     serving = asyncio.create_task(web.serve(sockets.web))
     await _started(web, serving)
@@ -163,6 +165,7 @@ def _web_config(service: Service) -> uvicorn.Config:
         log_config=None,
         access_log=False,  # ours writes no addresses
         lifespan="off",
+        backlog=BACKLOG,
         server_header=False,
         ws_max_size=settings.max_message_bytes,
         ws_per_message_deflate=False,  # audio does not shrink, and costs time

@@ -17,6 +17,7 @@ import uvicorn
 from voxwire.model.checkpoint.hub import resolve_model
 from voxwire.model.tekken import Tekken
 from voxwire.server.app import create_app
+from voxwire.server.descriptors import BACKLOG
 from voxwire.server.engine import loop
 from voxwire.server.engine.admission import Limits
 from voxwire.server.engine.backend import Backend, load_backend
@@ -116,6 +117,7 @@ async def _serve(
                 ws_per_message_deflate=False,
                 ws_max_size=settings.max_message_bytes,
                 lifespan="off",
+                backlog=BACKLOG,
             )
             web = uvicorn.Server(config)
             task = asyncio.create_task(web.serve(sockets=[listening]))

@@ -107,6 +107,28 @@ def test_pings_of_who_takes_no_pongs_are_not_answered_for_ever(server: LiveServe
         assert is_cut(mute, lambda: mute.sendall(PING * 500))
 
 
+def test_one_connection_too_many_is_told_so_and_the_next_is_served(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "most_connections", lambda: 2)
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    with connect(server.port) as first, connect(server.port) as second:
+        for opened in (first, second):
+            opened.sendall(UPGRADE)
+            assert opened.recv(1000).startswith(b"HTTP/1.1 101")
+        for said in (request, UPGRADE):
+            with connect(server.port) as third:
+                third.sendall(said)
+                status, error = error_of(rest(third))
+            assert status.startswith("HTTP/1.1 503")
+            assert error["code"] == "at_capacity"
+        first.sendall(b"\x88\x82" + bytes(4) + b"\x03\xe8")
+        rest(first)
+        with connect(server.port) as third:
+            third.sendall(request)
+            assert rest(third).startswith(b"HTTP/1.1 200")
+
+
 def test_a_message_in_too_many_fragments_is_too_large(server: LiveServer) -> None:
     first, empty = b"\x01\x80" + bytes(4), b"\x00\x80" + bytes(4)
     with connect(server.port) as opened:

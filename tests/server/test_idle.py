@@ -1,0 +1,58 @@
+"""A client that sends no audio does not hold its slot, whatever else it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.server.live_server import LiveServer, live_server
+from tests.server.test_resume import until_gone
+from tests.server.uploads.rest import wait_until
+
+TIMEOUT_S = 60
+NOTHING = {
+    "/v1/stream": '{"type": "commit"}',
+    "/v1/realtime?intent=transcription": '{"type": "input_audio_buffer.clear"}',
+    "/v1/audio/transcriptions/realtime": '{"type": "input_audio.flush"}',
+    "/v1/listen?encoding=linear16&sample_rate=16000": '{"type": "Finalize"}',
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    with live_server(session_idle_s=1) as started:
+        yield started
+
+
+@pytest.mark.parametrize("path", NOTHING)
+def test_who_only_commits_is_told_that_it_was_idle_and_closed(
+    server: LiveServer, path: str
+) -> None:
+    async def nag(socket: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                await socket.send(NOTHING[path])
+                await asyncio.sleep(0.1)
+
+    async def stay() -> tuple[list[dict[str, Any]], int | None]:
+        async with asyncio.timeout(TIMEOUT_S), connect(server.ws + path) as socket:
+            nagging = asyncio.create_task(nag(socket))
+            heard = []
+            with suppress(ConnectionClosed):
+                while True:
+                    heard.append(json.loads(await socket.recv()))
+            await nagging
+            return heard, socket.close_code
+
+    heard, code = asyncio.run(stay())
+    assert code == (1011 if "listen" in path else 1008)
+    assert any("no audio for 1 s" in json.dumps(event) for event in heard)
+    server.call(until_gone(server))
+    wait_until(lambda: server.service.engine.n_open == 0)
