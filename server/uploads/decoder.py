@@ -1,11 +1,14 @@
 """The decoding process: a media file on standard input, samples on standard output.
 
 FFmpeg reads what strangers send, so it runs here and not in the server: without the server's
-secrets, unable to open a file or a socket, and with bounds on memory and processor time.
+secrets, unable to open a file or a socket or to start a process, and with bounds on memory and
+processor time. Not contained: signals to processes of the same user; a server that runs as root
+has its decoders run as nobody. On macOS memory is not bounded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -18,6 +21,7 @@ from ..media import SAMPLE_RATE_HZ, Media, MediaError
 from .pipe import BLOCK_SAMPLES, HEADER, MAX_TEXT_CHARS, RecordKind
 
 NICENESS = 5  # live sessions come first
+_NOBODY = 65534
 
 
 def main() -> None:
@@ -36,9 +40,11 @@ def main() -> None:
 def confine(memory_bytes: int, cpu_s: int) -> None:
     """Give up what decoding does not need, for good."""
     os.nice(NICENESS)
-    free_fd = os.dup(0)
-    os.close(free_fd)
-    _limit(resource.RLIMIT_NOFILE, free_fd)  # no further file, socket or pipe
+    if os.geteuid() == 0:  # root could lift its limits again
+        _become_nobody()
+    # No further file, socket or pipe: not by a number that is in use now and closed then, either.
+    _limit(resource.RLIMIT_NOFILE, 0)
+    _limit(resource.RLIMIT_NPROC, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, cpu_s)
@@ -96,6 +102,13 @@ def _write(sink: BinaryIO, kind: RecordKind, data: bytes) -> None:
     view = memoryview(HEADER.pack(kind, len(data)) + data)
     while view:
         view = view[sink.write(view) :]
+
+
+def _become_nobody() -> None:
+    with contextlib.suppress(OSError):  # a container may know no such user
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
 
 
 def _limit(what: int, value: int) -> None:

@@ -50,13 +50,13 @@ def refusal(path: Path, limits: DecoderLimits = LIMITS) -> VoxwireError:
 def program_under_limits(body: str) -> str:
     """Run code where the decoder's limits hold; return what it printed."""
     code = f"""
-import os, socket, sys
+import os, resource, socket, sys
 from voxwire.server.uploads.decoder import _warm_up, confine
 _warm_up()
 confine({LIMITS.memory_bytes}, {LIMITS.cpu_s})
 try:
 {body}
-except (OSError, MemoryError) as error:
+except (OSError, MemoryError, ValueError) as error:
     print("refused", type(error).__name__)
 else:
     print("allowed")
@@ -92,6 +92,13 @@ def test_samples_are_those_that_media_gives(
         "    socket.socket()",
         "    bytearray(2 << 30)",
         "    os.open('/dev/null', os.O_RDONLY)",
+        "    os.close(0); open('/etc/hostname')",
+        "    os.close(2); socket.socket()",
+        "    os.dup2(0, 2)",
+        "    os.fork()",
+        "    os.posix_spawn('/bin/true', ['true'], {})",
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))",
+        "    resource.setrlimit(resource.RLIMIT_NPROC, (64, 64))",
     ],
 )
 def test_a_decoder_that_was_taken_over_gets_nothing(attempt: str) -> None:
