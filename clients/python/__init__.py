@@ -1,5 +1,23 @@
-"""A client of `/v1/stream` for programs: `stream` for the usual case, `connect` for all else."""
+"""A client of `/v1/stream` for programs: `stream` for the usual case, `connect` for all else.
 
+Both connect again by themselves, and tell it by notices between the server's messages.
+"""
+
+from .carrier import Heard
 from .client import Connection, connect, stream
+from .notices import Continued, Gap, GaveUpError, Notice, Reconnected, Reconnecting
+from .persistence import Persistence
 
-__all__ = ["Connection", "connect", "stream"]
+__all__ = [
+    "Connection",
+    "Continued",
+    "Gap",
+    "GaveUpError",
+    "Heard",
+    "Notice",
+    "Persistence",
+    "Reconnected",
+    "Reconnecting",
+    "connect",
+    "stream",
+]

@@ -1,40 +1,26 @@
-"""Audio out, messages in, over one WebSocket of the native dialect."""
+"""Audio out, messages in: one stream, though connections break and servers are replaced."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as open_socket
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-
-from ...protocol.errors import SessionFailedError, VoxwireError
-from ...protocol.native.asyncapi import PATH, server_models, type_of
 from ...protocol.native.messages import (
-    SERVER_MESSAGE,
-    Bye,
     Clear,
     ClientMessage,
     Commit,
     Config,
     End,
-    Error,
     KeepAlive,
     Ready,
-    ServerMessage,
 )
 from ...protocol.native.parameters import Parameters
-from ...protocol.session import CloseReason
-from .refusals import error_of, refusal_of
+from .carrier import Carrier, Heard
+from .persistence import Persistence
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
-_KNOWN = {type_of(model) for model in server_models()}
-_LOST = "expected a bye before the connection's end"
 
 
 async def stream(
@@ -42,25 +28,24 @@ async def stream(
     url: str = DEFAULT_URL,
     *,
     key: str | None = None,
+    persistence: Persistence | None = None,
     **parameters: Any,
-) -> AsyncGenerator[ServerMessage, None]:
+) -> AsyncGenerator[Heard, None]:
     """Send `audio` as it comes, and yield what the server says, up to and with its `bye`.
 
-    audio: PCM16 at 16 kHz unless the parameters say otherwise, cut anywhere. parameters: those of
-    the address, such as delay_ms=480 or endpoint="vad". What `audio` raises is raised here.
-    Raises VoxwireError where the server refuses or the session fails.
+    audio: PCM16 at 16 kHz unless the parameters say otherwise, cut anywhere. persistence: see
+    `connect`. parameters: those of the address, such as delay_ms=480 or endpoint="vad". What
+    `audio` raises is raised here. Raises VoxwireError where the server refuses or the session
+    fails.
     """
     broken_off: list[Exception] = []
-    async with connect(url, key=key, **parameters) as connection:
+    async with connect(url, key=key, persistence=persistence, **parameters) as connection:
         sending = asyncio.create_task(_send_all(audio, connection, broken_off))
         try:
             yield connection.ready
             async with aclosing(connection.messages()) as messages:
                 async for message in messages:
                     yield message
-        except SessionFailedError:
-            if not broken_off:
-                raise
         finally:
             sending.cancel()
             await asyncio.wait([sending])
@@ -75,40 +60,57 @@ async def _send_all(
         async for piece in audio:
             await connection.send(piece)
         await connection.end()
-    except ConnectionClosed:
-        return  # the receiving side tells why
     except Exception as error:
+        if connection.is_over:
+            return  # the receiving side tells why
         broken_off.append(error)
         await connection.close()
 
 
 @asynccontextmanager
 async def connect(
-    url: str = DEFAULT_URL, *, key: str | None = None, **parameters: Any
+    url: str = DEFAULT_URL,
+    *,
+    key: str | None = None,
+    persistence: Persistence | None = None,
+    **parameters: Any,
 ) -> AsyncIterator[Connection]:
-    """Open a session. url: of the server, http and https too. Raises VoxwireError or OSError."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    address = address_of(url, Parameters(**parameters))
+    """Open a session, and leave it at the end. Raises VoxwireError or OSError.
+
+    url: of the server, http and https too. persistence: how connections that break are opened
+    again, and when that is given up; the first one is tried once.
+    """
+    carrier = Carrier(url, key, Parameters(**parameters), persistence or Persistence())
+    connection = Connection(carrier, await carrier.open())
     try:
-        async with open_socket(address, additional_headers=headers, compression=None) as socket:
-            yield Connection(socket, await _ready(socket))
-    except InvalidStatus as error:
-        raise refusal_of(error.response) from None
+        yield connection
+    finally:
+        await connection.close()
 
 
 class Connection:
-    """An open session. Send from one task, read from one.
+    """An open stream. Send from one task, read from another.
 
-    ready: the first message, with the settings that hold.
+    ready: the first message, with the settings that hold. Sequence numbers, segments and times
+    run on over all sessions that the stream takes; numbers that were for the client are left out.
     """
 
-    def __init__(self, socket: ClientConnection, ready: Ready) -> None:
-        self._socket = socket
+    def __init__(self, carrier: Carrier, ready: Ready) -> None:
+        self._carrier = carrier
+        self._carrying = asyncio.create_task(carrier.run())
         self.ready = ready
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self._carrier.is_over
+
     async def send(self, audio: bytes) -> None:
-        """Send audio. Waits while the server takes no more: it never loses any."""
-        await self._socket.send(audio)
+        """Send audio. Waits where too much of it is unconfirmed: none is ever dropped.
+
+        Raises why the stream is over, where it is.
+        """
+        await self._carrier.say_audio(audio)
 
     async def commit(self, ref: str | None = None) -> None:
         """Close the open segment with what was sent; its Final follows."""
@@ -124,7 +126,7 @@ class Connection:
 
     async def keep_alive(self) -> None:
         """Tell that the client is there though it sends no audio."""
-        await self._say(KeepAlive())
+        await self._carrier.say_now(KeepAlive().model_dump_json(exclude_none=True))
 
     async def end(self) -> None:
         """Send no more; the last Final and Bye follow."""
@@ -132,55 +134,20 @@ class Connection:
 
     async def close(self) -> None:
         """Leave at once."""
-        await self._socket.close()
+        if not self._carrying.done():
+            self._carrying.cancel()
+            await asyncio.wait([self._carrying])
+            await self._carrier.hang_up()
 
-    async def messages(self) -> AsyncGenerator[ServerMessage, None]:
-        """Yield what the server says, up to and with its Bye.
+    async def messages(self) -> AsyncGenerator[Heard, None]:
+        """Yield what is told, up to and with the server's Bye, and notices of the client's own.
 
-        Raises VoxwireError after a Bye of a session that failed, or without a Bye.
+        Read while you send. Raises VoxwireError where the session failed, and GaveUpError where
+        the server could not be reached again.
         """
-        failure: VoxwireError | None = None
-        async for message in _messages(self._socket):
-            yield message
-            if isinstance(message, Error):
-                failure = error_of(message.code, message.message, message.retry_after_s)
-            elif isinstance(message, Bye):
-                if failure is not None and message.reason is CloseReason.ERROR:
-                    raise failure
-                return
+        async with aclosing(self._carrier.told()) as told:
+            async for heard in told:
+                yield heard
 
     async def _say(self, message: ClientMessage) -> None:
-        await self._socket.send(message.model_dump_json(exclude_none=True))
-
-
-def address_of(url: str, parameters: Parameters) -> str:
-    """Return the address of a session at the server of `url`, which may name its path or not."""
-    parts = urlsplit(url if "://" in url else f"ws://{url}")
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    path = parts.path if parts.path.endswith(PATH) else parts.path.rstrip("/") + PATH
-    chosen = json.loads(parameters.model_dump_json(exclude_none=True))
-    query = urlencode({name: json.dumps(value).strip('"') for name, value in chosen.items()})
-    return urlunsplit(
-        (scheme, parts.netloc, path, "&".join(filter(None, [parts.query, query])), "")
-    )
-
-
-async def _ready(socket: ClientConnection) -> Ready:
-    async for message in _messages(socket):
-        if isinstance(message, Ready):
-            return message
-        raise SessionFailedError(f"expected ready first, got {message.type}")
-    raise SessionFailedError(_LOST)
-
-
-async def _messages(socket: ClientConnection) -> AsyncIterator[ServerMessage]:
-    """Yield messages of the kinds that are known here; newer servers may know more."""
-    try:
-        while True:
-            text = await socket.recv(decode=True)
-            if json.loads(text).get("type") in _KNOWN:
-                yield SERVER_MESSAGE.validate_json(text)
-    except ConnectionClosed as error:
-        close = error.rcvd
-        said = f"{close.code} {close.reason}".strip() if close else "nothing"
-        raise SessionFailedError(f"{_LOST}, got {said}") from error
+        await self._carrier.say(message.model_dump_json(exclude_none=True))

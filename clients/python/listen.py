@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,9 +15,11 @@ from rich.live import Live
 from rich.text import Text
 
 from ...protocol.errors import VoxwireError
-from ...protocol.native.messages import Error, Final, Partial, ServerMessage, Warned
+from ...protocol.native.messages import Error, Final, Partial, Warned
 from ...protocol.native.parameters import EndpointKind
+from .carrier import Heard
 from .client import DEFAULT_URL, stream
+from .notices import Continued, Gap, Notice, Reconnected, Reconnecting
 from .sources import SourceError, file_pieces, microphone_pieces
 
 MAX_SHOWN_CHARS = 2000
@@ -49,6 +51,7 @@ def listen_command(
 
     Finals go to standard output, a line each. On a terminal the text that
     is still open grows below them. Ctrl-C ends it with the last words.
+    A connection that breaks is taken up again, and standard error tells.
     A server's key is read from VOXWIRE_KEY.
 
     [bold]Examples[/bold]
@@ -68,7 +71,7 @@ def listen_command(
 
 
 async def _listen(
-    file: Path | None, url: str, parameters: Mapping[str, object], *, is_paced: bool
+    file: Path | None, url: str, parameters: Mapping[str, Any], *, is_paced: bool
 ) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
@@ -79,7 +82,7 @@ async def _listen(
     await show(stream(audio, url, key=key, **parameters), Console(), Console(stderr=True))
 
 
-async def show(messages: AsyncIterator[ServerMessage], out: Console, errors: Console) -> None:
+async def show(messages: AsyncIterator[Heard], out: Console, errors: Console) -> None:
     """Print finals as they come and, on a terminal, the open segment as it grows."""
     if not out.is_terminal:
         async for message in messages:
@@ -94,7 +97,7 @@ async def show(messages: AsyncIterator[ServerMessage], out: Console, errors: Con
             _print(message, live.console, errors)
 
 
-def _print(message: ServerMessage, out: Console, errors: Console) -> None:
+def _print(message: Heard, out: Console, errors: Console) -> None:
     match message:
         case Final() if message.text:
             at = Text(f"{message.start_s:7.1f} s  ", style="dim") if out.is_terminal else Text()
@@ -102,8 +105,24 @@ def _print(message: ServerMessage, out: Console, errors: Console) -> None:
             out.print(at + Text(text), soft_wrap=True)
         case Warned() | Error():
             errors.print(Text(message.message, style="yellow"))
+        case Reconnecting() | Reconnected() | Continued() | Gap():
+            errors.print(Text(_state(message), style="yellow"), soft_wrap=True)
         case _:
             return
+
+
+def _state(notice: Notice) -> str:
+    """Say how the connection is doing."""
+    match notice:
+        case Reconnecting(_, wait_s, reason):
+            return f"{reason}; trying again in {wait_s:.1f} s"
+        case Reconnected():
+            return "connected again; nothing is lost"
+        case Continued(at_s):
+            return f"another session goes on from {at_s:.1f} s"
+        case Gap(start_s, end_s, _, text):
+            last = f"; the last of it was: {_printable(text)}" if text else ""
+            return f"from {start_s:.1f} s to {end_s:.1f} s something may be missing{last}"
 
 
 def _printable(text: str) -> str:

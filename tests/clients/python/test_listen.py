@@ -20,9 +20,9 @@ from typer.testing import CliRunner, Result
 
 from tests.clients.python.recordings import RECORDING, SPOKEN
 from tests.server.live_server import LiveServer, live_server
-from voxwire.clients.python import sources
+from voxwire.clients.python import Continued, Gap, Heard, Reconnected, Reconnecting, sources
 from voxwire.clients.python.listen import show
-from voxwire.protocol.native.messages import Final, Partial, ServerMessage, Warned
+from voxwire.protocol.native.messages import Final, Partial, Warned
 from voxwire.protocol.session import CloseReason
 from voxwire.server.cli.main import app
 
@@ -90,8 +90,8 @@ def final(text: str) -> Final:
     return Final(seq=2, segment=0, reason=CloseReason.END, text=text, words=(), start_s=0, end_s=1)
 
 
-def shown(*messages: ServerMessage, is_terminal: bool) -> tuple[str, str]:
-    async def told() -> AsyncIterator[ServerMessage]:
+def shown(*messages: Heard, is_terminal: bool) -> tuple[str, str]:
+    async def told() -> AsyncIterator[Heard]:
         for message in messages:
             yield message
 
@@ -116,6 +116,22 @@ def test_a_terminal_shows_the_open_segment_and_no_control_characters() -> None:
     out, _ = shown(partial, final("ev\x1b]0;il"), is_terminal=True)
     assert "ev\ufffd]0;il" in out
     assert "\x1b[31m" not in out
+
+
+def test_how_the_connection_is_doing_is_told_beside_the_text() -> None:
+    notices = (
+        Reconnecting(1, 0.25, "the connection broke"),
+        Reconnected(),
+        Gap(1.0, 2.5, 3, "half a\x1b sentence"),
+        Continued(2.5, "embedded"),
+    )
+    assert shown(*notices, is_terminal=False) == (
+        "",
+        "the connection broke; trying again in 0.2 s\n"
+        "connected again; nothing is lost\n"
+        "from 1.0 s to 2.5 s something may be missing; the last of it was: half a\ufffd sentence\n"
+        "another session goes on from 2.5 s\n",
+    )
 
 
 def pieces_of(path: Path) -> list[bytes]:
