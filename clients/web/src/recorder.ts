@@ -36,7 +36,6 @@ export class Recorder implements Hearer {
   private stream: Stream | null = null;
   private take: Take = newTake("");
   private view: TakeView | null = null;
-  private lostS = 0;
 
   constructor(
     private readonly onModel: (name: string) => void,
@@ -76,7 +75,6 @@ export class Recorder implements Hearer {
     const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     this.take = newTake(`Recording ${at}`);
     this.view = null;
-    this.lostS = 0;
     this.stream = new Stream(chosen(), this);
     this.move("recording");
     startWave();
@@ -112,7 +110,7 @@ export class Recorder implements Hearer {
         this.take.model = message.model;
         this.take.delayMs = message.settings.delay_ms ?? 0;
         this.onModel(message.model);
-        this.shown().setState(this.state === "finishing" ? "finishing" : "listening", "live");
+        this.goOn();
         break;
       case "partial":
         addPartial(this.take, message, fromS);
@@ -141,10 +139,16 @@ export class Recorder implements Hearer {
     announce("The connection was lost. Trying again.");
   }
 
-  onLost(seconds: number): void {
-    this.lostS += seconds;
-    const text = `${this.lostS.toFixed(1)} s of what was said could not be kept.`;
-    showNotice({ title: "The connection was gone for long.", text });
+  onResumed(): void {
+    this.goOn();
+    announce("Connected again. Nothing was lost.");
+  }
+
+  onGap(fromS: number, toS: number): void {
+    keepOpenText(this.take);
+    this.view?.update();
+    const text = `What was said from ${clock(fromS)} to ${clock(toS)} may be missing.`;
+    showNotice({ title: "The server lost the session.", text });
   }
 
   onKeyWanted(): Promise<boolean> {
@@ -162,6 +166,10 @@ export class Recorder implements Hearer {
     lag.textContent = "";
     this.move("idle");
     announce(problem ? "The recording ended early." : "The recording is finished.");
+  }
+
+  private goOn(): void {
+    this.shown().setState(this.state === "finishing" ? "finishing" : "listening", "live");
   }
 
   private outcome(): string {

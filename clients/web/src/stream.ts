@@ -1,16 +1,24 @@
-// A live session over /v1/stream: what is said reaches the server, also over a socket that breaks.
+// A live session over /v1/stream: what is said reaches the server, also over sockets that break.
 
-import type { ClientMessage, CloseReason, Error, Parameters, ServerMessage } from "./messages";
-import { FRAME_SAMPLES, RATE_HZ } from "./capture/framer";
+import type { Bye, ClientMessage, Error, Parameters, ServerMessage } from "./messages";
+import { RATE_HZ } from "./capture/framer";
 import { Problem } from "./problems";
+import { Ring } from "./ring";
 import { diagnose, subprotocols } from "./server";
 
-/** Audio that waits for a socket: 30 s. Beyond it the oldest is lost, and that is told. */
-const MAX_WAITING_FRAMES = Math.ceil((30 * RATE_HZ) / FRAME_SAMPLES);
 const BACK_OFF_MS = [250, 500, 1000, 2000, 4000, 8000];
-const MAX_ATTEMPTS = 10;
+/** Without anything from a server for so long, it is given up. */
+const GIVE_UP_MS = 120_000;
 /** A socket that takes longer to open, or a server that takes longer to end, is given up. */
-const PATIENCE_MS = 15000;
+const PATIENCE_MS = 15_000;
+/** A socket over which nothing comes for so long, though something is owed, is broken. */
+const STALL_MS = 10_000;
+/** Messages; the server keeps some hundred. */
+const ACK_EVERY = 64;
+const BYTES_PER_S = 2 * RATE_HZ;
+/** Errors with which a server ends, and not the session alone. */
+const FOLLOWED = ["shutdown", "engine_dead"];
+const END = JSON.stringify({ type: "end" });
 
 /** What a stream tells. */
 export interface Hearer {
@@ -18,8 +26,10 @@ export interface Hearer {
   onMessage(message: ServerMessage, fromS: number): void;
   /** The socket broke; it is tried again. */
   onBroken(): void;
-  /** So much was said while there was no socket that this is lost. */
-  onLost(seconds: number): void;
+  /** The session goes on where it was: nothing is lost. */
+  onResumed(): void;
+  /** The session was lost: what was said in between may be missing. */
+  onGap(fromS: number, toS: number): void;
   /** The server wants a key; resolve to true to try again. */
   onKeyWanted(): Promise<boolean>;
   /** It is over: as wished, or by a problem. */
@@ -31,14 +41,23 @@ export class Stream {
   private isOpen = false;
   private isEnding = false;
   private isOver = false;
+  /** What is said from here on, another server hears. */
+  private isDraining = false;
   /** A server that never answered is not worth waiting for. */
   private wasEverOpen = false;
   private attempt = 0;
+  private lostAtMs: number | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private waiting: ArrayBuffer[] = [];
+  private stallTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly ring = new Ring();
   private heardSamples = 0;
-  private sessionFromSamples = 0;
-  private failure: Problem | null = null;
+  private failure: Error | null = null;
+  /** Of the session at hand. */
+  private token: string | null = null;
+  private lastSeq = 0;
+  private ackedSeq = 0;
+  private fromS = 0;
+  private finalS = 0;
 
   constructor(
     private parameters: Parameters,
@@ -54,9 +73,10 @@ export class Stream {
 
   /** Send PCM16 at 16 kHz. */
   send(pcm: ArrayBuffer): void {
+    if (this.ring.isFull) return this.over(new Problem("failed", "the server is far behind"));
     this.heardSamples += pcm.byteLength / 2;
-    if (this.isOpen) this.socket?.send(pcm);
-    else this.keep(pcm);
+    this.ring.add(pcm);
+    this.sendAll();
   }
 
   commit(): void {
@@ -72,24 +92,28 @@ export class Stream {
   /** No more audio: the last final comes, then onEnd. */
   end(): void {
     this.isEnding = true;
-    if (this.isOpen) this.finish();
-    else if (!this.socket) this.over(new Problem("gone"));
+    this.say({ type: "end" });
+    if (this.isOpen) this.expectEnd();
+    else if (!this.wasEverOpen && !this.socket) this.over(new Problem("gone"));
   }
 
   private say(message: ClientMessage): void {
-    if (this.isOpen) this.socket?.send(JSON.stringify(message));
+    this.ring.add(JSON.stringify(message));
+    this.sendAll();
   }
 
-  private keep(pcm: ArrayBuffer): void {
-    this.waiting.push(pcm);
-    const surplus = this.waiting.splice(0, this.waiting.length - MAX_WAITING_FRAMES);
-    if (surplus.length) this.hearer.onLost(samplesOf(surplus) / RATE_HZ);
+  private sendAll(): void {
+    if (!this.isOpen || this.isDraining) return;
+    for (let said = this.ring.next(); said !== undefined; said = this.ring.next()) {
+      this.socket?.send(said);
+    }
+    this.expectAnswer();
   }
 
   private connect(): void {
     const socket = new WebSocket(this.address(), subprotocols());
     this.socket = socket;
-    this.timer = setTimeout(() => socket.close(), PATIENCE_MS);
+    this.timer = setTimeout(() => this.leave(), PATIENCE_MS);
     socket.onmessage = ({ data }: MessageEvent<string>) => {
       this.hear(JSON.parse(data) as ServerMessage);
     };
@@ -99,55 +123,144 @@ export class Stream {
   private address(): string {
     const url = new URL("v1/stream", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    for (const [name, value] of Object.entries(this.parameters)) {
+    const resumption = { resume: this.token, after_seq: this.lastSeq };
+    for (const [name, value] of Object.entries(this.token ? resumption : this.parameters)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     return url.href;
   }
 
   private hear(message: ServerMessage): void {
-    if (message.type === "ready") this.open();
-    this.hearer.onMessage(message, this.sessionFromSamples / RATE_HZ);
-    if (message.type === "error") this.failure = problemOf(message);
-    if (message.type === "bye") this.part(message.reason);
+    if (message.type === "resumed") return this.resume(message.audio_bytes, message.controls);
+    if (message.type === "error" && this.token && !this.isOpen) return this.refused(message);
+    this.note(message);
+    if (message.type === "ready") this.open(message.resume ?? null);
+    if (message.type !== "received") this.hearer.onMessage(message, this.fromS);
+    if (message.type === "bye") this.part(message);
   }
 
-  private part(reason: CloseReason): void {
-    if (reason === "shutdown" && !this.isEnding) return; // the close follows, and then a new server
-    const isFine = reason === "end" || reason === "shutdown";
-    this.over(isFine ? null : (this.failure ?? new Problem("failed", reason)));
+  private note(message: ServerMessage): void {
+    this.lastSeq = message.seq;
+    this.attempt = 0;
+    this.lostAtMs = null;
+    if (message.type === "received") this.ring.came(message.audio_bytes, message.controls);
+    this.answered();
+    if (message.seq - this.ackedSeq >= ACK_EVERY) this.acknowledge();
+    if (message.type === "final") this.finalS = message.end_s;
+    if (message.type === "warning" && message.code === "draining") this.isDraining = true;
+    if (message.type === "error") this.failure = message;
   }
 
-  private open(): void {
+  private acknowledge(): void {
+    this.ackedSeq = this.lastSeq;
+    if (this.isOpen) this.socket?.send(JSON.stringify({ type: "ack", seq: this.lastSeq }));
+  }
+
+  private open(token: string | null): void {
+    this.token = token;
+    this.isDraining = false;
+    this.failure = null;
+    this.ring.beginSession();
+    this.start();
+  }
+
+  private resume(bytes: number, controls: number): void {
+    this.ring.came(bytes, controls);
+    this.ring.sendAgain();
+    this.start();
+    this.hearer.onResumed();
+  }
+
+  private start(): void {
     clearTimeout(this.timer);
     this.isOpen = true;
     this.wasEverOpen = true;
-    this.attempt = 0;
-    this.failure = null;
-    this.sessionFromSamples = this.heardSamples - samplesOf(this.waiting);
-    for (const pcm of this.waiting.splice(0)) this.socket?.send(pcm);
-    if (this.isEnding) this.finish();
+    this.sendAll();
+    if (this.isEnding) this.expectEnd();
   }
 
-  private finish(): void {
-    this.say({ type: "end" });
+  /** The session cannot be gone on with; the close follows, and then a new session. */
+  private refused(error: Error): void {
+    if (error.code !== "resume_lost") return this.over(problemOf(error));
+    this.lose();
+  }
+
+  private part(bye: Bye): void {
+    const [first] = this.ring.all;
+    const hasMore = !this.isEnding || (first !== undefined && first !== END);
+    // The close follows, and then another server.
+    if (bye.reason === "shutdown" && hasMore) return this.follow(bye.audio_s);
+    if (bye.reason === "end" || bye.reason === "shutdown") return this.over(null);
+    // A server that had no time to finish: another may go on.
+    if (hasMore && FOLLOWED.includes(this.failure?.code ?? "")) return this.lose();
+    this.over(this.failure ? problemOf(this.failure) : new Problem("failed", bye.reason));
+  }
+
+  /** Let a new session follow, behind so many seconds of the one at hand. */
+  private follow(audioS: number): void {
+    this.fromS += audioS;
+    this.token = null;
+    this.lastSeq = this.ackedSeq = this.finalS = 0;
+    this.ring.beginSession();
+  }
+
+  private lose(): void {
+    // A final may tell of audio whose coming was not confirmed yet: it is not heard twice.
+    this.ring.came(Math.round(this.finalS * RATE_HZ) * 2, 0);
+    const cameS = this.ring.bytes / BYTES_PER_S;
+    this.hearer.onGap(this.fromS + Math.min(this.finalS, cameS), this.fromS + cameS);
+    this.follow(cameS);
+  }
+
+  private expectEnd(): void {
+    clearTimeout(this.timer);
     this.timer = setTimeout(() => this.over(new Problem("gone")), PATIENCE_MS);
+  }
+
+  private expectAnswer(): void {
+    if (this.ring.isOwed) this.stallTimer ??= setTimeout(() => this.leave(), STALL_MS);
+  }
+
+  private answered(): void {
+    clearTimeout(this.stallTimer);
+    this.stallTimer = undefined;
+    if (!this.isOpen) return;
+    this.expectAnswer();
+    if (this.isEnding) this.expectEnd();
+  }
+
+  /** Take the socket for broken: its own close may take for ever. */
+  private leave(): void {
+    this.drop();
+    void this.closed();
+  }
+
+  private drop(): void {
+    if (!this.socket) return;
+    this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close();
   }
 
   private async closed(): Promise<void> {
     clearTimeout(this.timer);
+    clearTimeout(this.stallTimer);
+    this.stallTimer = undefined;
     const wasOpen = this.isOpen;
     this.isOpen = false;
     this.socket = null;
     if (this.isOver) return;
-    if (wasOpen) this.hearer.onBroken();
+    if (wasOpen) this.broken();
     const reason = await diagnose();
     if (this.isOver) return;
     if (reason === "key") return this.askForKey();
     const isHopeless = reason?.kind === "forbidden" || !this.wasEverOpen;
     if (reason && isHopeless) return this.over(reason);
-    if (this.isEnding && wasOpen) return this.over(reason ?? new Problem("gone"));
     this.again(reason);
+  }
+
+  private broken(): void {
+    this.hearer.onBroken();
+    if (!this.token && this.lastSeq > 0) this.lose();
   }
 
   private async askForKey(): Promise<void> {
@@ -156,22 +269,20 @@ export class Stream {
   }
 
   private again(reason: Problem | null): void {
+    this.lostAtMs ??= Date.now();
+    if (Date.now() - this.lostAtMs > GIVE_UP_MS) return this.over(reason ?? new Problem("gone"));
     const wait = BACK_OFF_MS[Math.min(this.attempt++, BACK_OFF_MS.length - 1)]!;
-    if (this.attempt > MAX_ATTEMPTS) return this.over(reason ?? new Problem("gone"));
-    this.timer = setTimeout(() => this.connect(), wait * (0.75 + Math.random() / 2));
+    this.timer = setTimeout(() => this.connect(), wait * (0.5 + Math.random() / 2));
   }
 
   private over(problem: Problem | null): void {
     if (this.isOver) return;
     this.isOver = true;
     clearTimeout(this.timer);
-    this.socket?.close();
+    clearTimeout(this.stallTimer);
+    this.drop();
     this.hearer.onEnd(problem);
   }
-}
-
-function samplesOf(frames: ArrayBuffer[]): number {
-  return frames.reduce((sum, frame) => sum + frame.byteLength / 2, 0);
 }
 
 function problemOf({ code, message }: Error): Problem {

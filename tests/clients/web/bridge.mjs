@@ -3,9 +3,11 @@ import { createInterface } from "node:readline";
 import { Framer } from "../../../clients/web/src/capture/framer";
 import { Resampler } from "../../../clients/web/src/capture/resample";
 import { toSrt, toVtt } from "../../../clients/web/src/formats";
+import { Ring } from "../../../clients/web/src/ring";
 import { EventReader } from "../../../clients/web/src/upload";
 
 const calls = {
+  ring: heard,
   srt: (words) => toSrt(words),
   vtt: (words) => toVtt(words),
 
@@ -36,6 +38,34 @@ const calls = {
     return told;
   },
 };
+
+// What a server hears of what is said, when it is sent in these steps; audio is a list of bytes.
+function heard({ said, steps }) {
+  const ring = new Ring();
+  const server = [];
+  const left = said.map((each) => (typeof each === "string" ? each : Uint8Array.from(each).buffer));
+  let [bytes, controls] = [0, 0];
+  for (const step of steps) {
+    if (step === "say") {
+      if (left.length) ring.add(left.shift());
+    } else if (step === "send") {
+      const next = ring.next();
+      if (next === undefined) continue;
+      server.push(typeof next === "string" ? next : [...new Uint8Array(next)]);
+      if (typeof next === "string") controls++;
+      else bytes += next.byteLength;
+    } else {
+      if (step === "lose") ring.next();
+      ring.came(bytes, controls);
+      if (step === "lose" || step === "cut") ring.sendAgain();
+      if (step === "end") {
+        ring.beginSession();
+        [bytes, controls] = [0, 0];
+      }
+    }
+  }
+  return { server, kept: ring.all.length };
+}
 
 function plain(value) {
   return value instanceof Error ? { kind: value.kind, detail: value.detail } : value;

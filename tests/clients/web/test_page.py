@@ -23,6 +23,7 @@ from tests.clients.web.visits import (
     screenshot,
     visit,
 )
+from tests.proxy import Fault, Kind, proxy_in_a_thread
 from tests.server.live_server import LiveServer, live_server
 from voxwire.protocol.subtitles import to_srt, to_vtt
 from voxwire.protocol.transcript import Transcript
@@ -208,22 +209,43 @@ def test_a_server_that_is_gone_is_told_apart(page: Page) -> None:
     idle(page)
 
 
-def test_a_connection_that_breaks_is_taken_up_again(page: Page) -> None:
-    sockets: list[WebSocketRoute] = []
+def test_a_connection_that_is_cut_costs_no_word(browser: Browser, server: LiveServer) -> None:
+    faults = [Fault(Kind.RESET, 100_000), Fault(Kind.DROP, 60_000), Fault(Kind.RESET, 40_000)]
+    with proxy_in_a_thread(server.port, faults) as between, visit(browser, between.http) as page:
+        expect(page.locator("#room")).to_contain_text("free")
+        press(page)
+        expect(page.locator(".state")).to_have_text("connection lost, trying again")
+        screenshot(page, "lost-light")
+        expect(page.locator(".state")).to_have_text("listening")
+        heard_all(page)
+        press(page)
+        idle(page)
+        assert between.n_faults == len(faults)
+        assert finals(page) == SPOKEN
+        expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_a_session_that_the_server_lost_is_told_and_followed_by_another(page: Page) -> None:
+    addresses: list[str] = []
 
     def pass_on(socket: WebSocketRoute) -> None:
-        sockets.append(socket)
-        socket.connect_to_server()
+        addresses.append(socket.url)
+        if "resume=" in socket.url:
+            refusal = {"seq": 1, "type": "error", "code": "resume_lost", "message": "no such"}
+            socket.send(json.dumps(refusal))
+            socket.close(code=1008)
+        else:
+            sockets.append(socket)
+            socket.connect_to_server()
 
+    sockets: list[WebSocketRoute] = []
     page.route_web_socket("**/v1/stream*", pass_on)
     press(page)
     expect(page.locator(OPEN)).to_have_text(re.compile("three"))
     sockets[0].close(code=1011)
-    expect(page.locator(".state")).to_have_text("connection lost, trying again")
-    screenshot(page, "lost-light")
+    expect(page.get_by_role("alert")).to_contain_text("may be missing")
     expect(page.locator(".state")).to_have_text("listening")
-    expect(page.locator(OPEN)).to_have_text(re.compile("[a-z]"))
-    assert len(sockets) == 2
+    assert ["resume=" in address for address in addresses] == [False, True, False]
     press(page)
     idle(page)
     starts = page.locator(".segments .at").all_inner_texts()

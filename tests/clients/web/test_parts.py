@@ -168,3 +168,18 @@ def test_an_answer_without_its_last_event_is_a_problem(
     told: list[Any] = bridge("events", [answer])
     assert told[-1] == ["onProblem", {"kind": "upload", "detail": problem}]
     assert [name for name, *_ in told].count("onProblem") == 1
+
+
+said = st.lists(st.integers(0, 255), min_size=1, max_size=9) | st.text("abc", min_size=1)
+moves = st.sampled_from(["say", "send", "lose", "receipt", "cut", "end"])
+
+
+@shared
+@given(st.lists(said, max_size=12), st.lists(moves, max_size=60))
+def test_every_piece_is_heard_once_and_in_order_whatever_breaks(
+    bridge: Bridge, pieces: list[Any], steps: list[str]
+) -> None:
+    n = len(pieces)
+    rest = [*["say"] * n, "cut", *["send"] * n, "receipt"]
+    heard = bridge("ring", {"said": pieces, "steps": steps + rest})
+    assert heard == {"server": pieces, "kept": 0}
