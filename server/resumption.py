@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ from ..protocol.errors import ResumeError
 from .connection import Connection
 from .session.session import Session
 
+MAX_ENDED = 256  # with their last messages, some hundred at most
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Carried:
     """A session with the dialect its client speaks, and whose it is.
 
@@ -32,13 +35,14 @@ class Resumptions:
     """All sessions that can be gone on with. One waits `grace_s`, then `give_up` is called.
 
     One that has ended waits too, though it holds no place any more: its last words may have been
-    lost on their way.
+    lost on their way. Of these the last MAX_ENDED wait.
     """
 
     def __init__(self, grace_s: float, give_up: Callable[[Session], None]) -> None:
         self._grace_s = grace_s
         self._give_up = give_up
         self._by_token: dict[str, Carried] = {}
+        self._ended: deque[Carried] = deque()
 
     def add(self, token: str, carried: Carried) -> None:
         """Remember a session under the token that its client is told."""
@@ -71,6 +75,9 @@ class Resumptions:
             return
         if is_told:
             self._give_up(carried.session)
+            self._ended.append(carried)
+            if len(self._ended) > MAX_ENDED:
+                self.forget(self._ended.popleft())
         loop = asyncio.get_running_loop()
         carried.expiry = loop.call_later(self._grace_s, self.forget, carried)
 
@@ -78,6 +85,8 @@ class Resumptions:
         """Give a session up: its time is over, or its client knows nothing of it."""
         self._by_token.pop(carried.token or "", None)
         self._stop_waiting(carried)
+        if carried in self._ended:
+            self._ended.remove(carried)
         self._give_up(carried.session)
 
     def _stop_waiting(self, carried: Carried) -> None:

@@ -3,8 +3,8 @@
 Both connect again by themselves, and tell it by notices between the server's messages.
 """
 
-from .carrier import Heard
 from .client import Connection, connect, stream
+from .inbox import Heard
 from .notices import Continued, Gap, GaveUpError, Notice, Reconnected, Reconnecting
 from .persistence import Persistence
 

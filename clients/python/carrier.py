@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import TypeAlias
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
@@ -18,35 +16,23 @@ from ...protocol.errors import (
     ShutdownError,
     VoxwireError,
 )
-from ...protocol.native.messages import (
-    Ack,
-    Bye,
-    Configured,
-    End,
-    Error,
-    Ready,
-    Received,
-    Resumed,
-    ServerMessage,
-    Warned,
-)
+from ...protocol.native import messages
+from ...protocol.native.messages import Bye, Ready, ServerMessage
 from ...protocol.native.parameters import Parameters
 from ...protocol.session import CloseReason
 from .addresses import address_of, next_address_of, resume_address_of
+from .inbox import Inbox
 from .link import Link, end_of
-from .notices import Continued, GaveUpError, Notice, Reconnected, Reconnecting
-from .persistence import Persistence
+from .notices import Continued, Reconnected
+from .persistence import Attempts, Persistence
 from .refusals import error_of, refusal_of
-from .ring import PIECE_BYTES, Ring, Said
-from .sizes import RATE_HZ, bytes_per_s, frame_bytes
+from .ring import Ring, Said
+from .sizes import RATE_HZ, Cutter, bytes_per_s, frame_bytes
 from .timeline import Timeline
 
-MAX_UNREAD = 512  # beyond it nothing more is read, until the caller reads: the server sees that
 ACK_EVERY = 64  # messages; the server keeps some hundred
 
-Heard: TypeAlias = ServerMessage | Notice
-
-_END = End().model_dump_json(exclude_none=True)
+_END = messages.End().model_dump_json(exclude_none=True)
 _BROKEN = (OSError, ConnectionClosed, InvalidHandshake, EOFError)  # TimeoutError is an OSError
 # The server ends, and with it the session, which another can follow.
 _FOLLOWED = (ShutdownError, EngineDeadError)
@@ -69,19 +55,17 @@ class Carrier:
         self._token: str | None = None  # of the session at hand, where it can be gone on with
         self._ring = Ring(0)
         self._timeline = Timeline()
-        self._remainder = b""  # of a frame: what is sent is whole frames, so that any may be last
+        self._cutter = Cutter()
         self._came_s = 0.0  # of the session's audio
         self._link: Link | None = None
-        self._told: asyncio.Queue[Heard | None] = asyncio.Queue(MAX_UNREAD)
+        self.inbox = Inbox()
         self._has_more = asyncio.Event()  # to send
         self._has_room = asyncio.Event()
         self._is_draining = self._is_over = False
         self._failure: Exception | None = None
         self._last_error: VoxwireError | None = None
         self._n_acknowledged = 0
-        self._n_attempts = 0  # since something last came
-        self._wait_s = 0.0  # before the next
-        self._lost_at_s: float | None = None
+        self._attempts = Attempts(persistence)
 
     @property
     def is_over(self) -> bool:
@@ -106,18 +90,13 @@ class Carrier:
 
     async def say_audio(self, data: bytes) -> None:
         """Send audio; waits where too much is unconfirmed."""
-        data, n_frame = self._remainder + data, frame_bytes(self._settings)
-        n_whole = len(data) - len(data) % n_frame
-        self._remainder = data[n_whole:]
-        step = PIECE_BYTES - PIECE_BYTES % n_frame
-        for at in range(0, n_whole, step):
-            await self._say(data[at : min(at + step, n_whole)])
+        for piece in self._cutter.cut(data, self._settings):
+            await self._say(piece)
 
     async def say(self, message: str) -> None:
         """Send a message; waits where too many are unconfirmed."""
-        if self._remainder:
-            remainder, self._remainder = self._remainder, b""
-            await self._say(remainder)
+        for rest in self._cutter.rest():
+            await self._say(rest)
         await self._say(message)
 
     async def say_now(self, message: str) -> None:
@@ -125,14 +104,6 @@ class Carrier:
         if self._link is not None:
             with contextlib.suppress(ConnectionClosed):
                 await self._link.send(message)
-
-    async def told(self) -> AsyncGenerator[Heard, None]:
-        """Yield all that is told, up to the end; raises why it ended, if not by a Bye."""
-        while (heard := await self._told.get()) is not None:
-            yield heard
-        self._told.put_nowait(None)  # for whoever asks again
-        if self._failure is not None:
-            raise self._failure
 
     async def run(self) -> None:
         """Carry the stream to its end. What it ends by is told to the caller."""
@@ -145,15 +116,13 @@ class Carrier:
             self._is_over = True
             self._has_room.set()
             await self._leave()
-        await self._told.put(None)
+        await self.inbox.end(self._failure)
 
     async def hang_up(self) -> None:
         """Leave, once `run` is cancelled; the caller hears no more."""
         self._is_over = True
         await self._leave()
-        while not self._told.empty():
-            self._told.get_nowait()
-        self._told.put_nowait(None)
+        self.inbox.cut()
 
     async def _say(self, said: Said) -> None:
         while not self._ring.has_room and not self._is_over:
@@ -167,7 +136,7 @@ class Carrier:
     # --- one connection ---
 
     async def _talk(self) -> bool:
-        """Send and hear over the connection; return whether all is told. False: it broke."""
+        """Send and hear over the connection; return whether all is told. False: it is over."""
         assert self._link is not None
         sending = asyncio.create_task(self._send_all(self._link))
         try:
@@ -181,7 +150,7 @@ class Carrier:
         except ConnectionClosed as error:
             if error.rcvd and error.rcvd.reason == DisplacedError.code:
                 raise DisplacedError("the session goes on, on another connection") from error
-            await self._tell_broken(end_of(error))
+            await self.inbox.put(self._attempts.failed(end_of(error)))
             if self._token is None:
                 await self._lose()
             return False
@@ -196,7 +165,7 @@ class Carrier:
             while not self._is_draining:
                 if self._timeline.last_seq - self._n_acknowledged >= ACK_EVERY:
                     self._n_acknowledged = self._timeline.last_seq
-                    ack = Ack(seq=self._n_acknowledged)
+                    ack = messages.Ack(seq=self._n_acknowledged)
                     await link.send(ack.model_dump_json(exclude_none=True))
                 elif (said := self._ring.next()) is not None:
                     await link.send(said)
@@ -208,20 +177,20 @@ class Carrier:
         """Take a message of the session's; return whether it was the last of all."""
         if message.seq - self._n_acknowledged >= ACK_EVERY:
             self._has_more.set()
-        self._n_attempts, self._wait_s, self._lost_at_s = 0, 0.0, None
+        self._attempts.succeeded()
         match message:
-            case Received():
+            case messages.Received():
                 self._came(message.audio_bytes, message.controls)
                 return False
-            case Configured():
+            case messages.Configured():
                 self._settings = message.settings
-            case Warned(code="draining"):
+            case messages.Warned(code="draining"):
                 self._is_draining = True  # what is sent from here on, another server hears
-            case Error():
+            case messages.Error():
                 self._last_error = error_of(message.code, message.message, message.retry_after_s)
             case Bye():
                 return await self._part(message)
-        await self._tell(self._timeline.place(message))
+        await self.inbox.put(self._timeline.place(message))
         return False
 
     async def _part(self, bye: Bye) -> bool:
@@ -233,7 +202,7 @@ class Carrier:
         if is_failed and isinstance(self._last_error, _FOLLOWED) and self._has_more_to_say:
             await self._lose()
             return False
-        await self._tell(self._timeline.place(bye))
+        await self.inbox.put(self._timeline.place(bye))
         if is_failed:
             raise self._last_error or SessionFailedError("the session failed")
         return True
@@ -255,7 +224,7 @@ class Carrier:
     async def _connect_again(self) -> None:
         """Open the next connection, however often it takes. Raises VoxwireError."""
         while True:
-            await self._persistence.sleep(self._wait_s)
+            await self._attempts.wait()
             try:
                 if await self._go_on():
                     return
@@ -263,20 +232,9 @@ class Carrier:
                 refusal = refusal_of(error.response)
                 if error.response.status_code < 500:
                     raise refusal from None
-                await self._tell_broken(refusal.message)
+                await self.inbox.put(self._attempts.failed(refusal.message))
             except _BROKEN as error:
-                await self._tell_broken(str(error) or type(error).__name__)
-
-    async def _tell_broken(self, reason: str) -> None:
-        """Count a failure and tell it. Raises GaveUpError where it has gone on for too long."""
-        now_s = self._persistence.now_s()
-        self._lost_at_s = self._lost_at_s or now_s
-        if now_s - self._lost_at_s >= self._persistence.give_up_s:
-            tried = f"tried for {self._persistence.give_up_s:g} s"
-            raise GaveUpError(f"{tried} to reach the server again: {reason}")
-        self._n_attempts += 1
-        self._wait_s = self._persistence.wait_s(self._n_attempts)
-        await self._tell(Reconnecting(self._n_attempts, self._wait_s, reason))
+                await self.inbox.put(self._attempts.failed(str(error) or type(error).__name__))
 
     async def _go_on(self) -> bool:
         """Connect to the session at hand, or to one that follows it; return whether it is so."""
@@ -289,16 +247,16 @@ class Carrier:
             case Ready():
                 self._begin(first)
                 self._timeline.last_seq = first.seq
-                await self._tell(Continued(self._timeline.from_s, first.model))
-            case Resumed():
+                await self.inbox.put(Continued(self._timeline.from_s, first.model))
+            case messages.Resumed():
                 self._came(first.audio_bytes, first.controls)
                 self._ring.send_again()
-                await self._tell(Reconnected())
-            case Error(code=ResumeError.code):
+                await self.inbox.put(Reconnected())
+            case messages.Error(code=ResumeError.code):
                 await self._leave()
                 await self._lose()
                 return False
-            case Error():
+            case messages.Error():
                 raise error_of(first.code, first.message, first.retry_after_s)
             case _:
                 raise SessionFailedError(f"expected ready or resumed first, got {first.type}")
@@ -338,8 +296,5 @@ class Carrier:
         # A final may tell of audio whose coming was not confirmed yet: it is not heard twice.
         n_frames = round(self._timeline.final_s * (self._settings.sample_rate or RATE_HZ))
         self._came(n_frames * frame_bytes(self._settings), 0)
-        await self._tell(self._timeline.gap(self._came_s))
+        await self.inbox.put(self._timeline.gap(self._came_s))
         self._follow(self._came_s)
-
-    async def _tell(self, heard: Heard) -> None:
-        await self._told.put(heard)

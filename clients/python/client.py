@@ -17,7 +17,8 @@ from ...protocol.native.messages import (
     Ready,
 )
 from ...protocol.native.parameters import Parameters
-from .carrier import Carrier, Heard
+from .carrier import Carrier
+from .inbox import Heard
 from .persistence import Persistence
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
@@ -145,7 +146,7 @@ class Connection:
         Read while you send. Raises VoxwireError where the session failed, and GaveUpError where
         the server could not be reached again.
         """
-        async with aclosing(self._carrier.told()) as told:
+        async with aclosing(self._carrier.inbox.read()) as told:
             async for heard in told:
                 yield heard
 

@@ -14,6 +14,7 @@ from ...protocol.native.messages import SERVER_MESSAGE, ServerMessage
 from .ring import Said
 
 MAX_MESSAGE_BYTES = 16 << 20
+FAREWELL_S = 1.0  # for the server to answer a close
 
 _KNOWN = {type_of(model) for model in server_models()}
 
@@ -41,7 +42,7 @@ class Link:
             open_timeout=stall_s,
             ping_interval=stall_s / 2,
             ping_timeout=stall_s / 2,
-            close_timeout=stall_s / 4,
+            close_timeout=FAREWELL_S,
             max_size=MAX_MESSAGE_BYTES,
         )
         return cls(socket)

@@ -17,8 +17,8 @@ from rich.text import Text
 from ...protocol.errors import VoxwireError
 from ...protocol.native.messages import Error, Final, Partial, Warned
 from ...protocol.native.parameters import EndpointKind
-from .carrier import Heard
 from .client import DEFAULT_URL, stream
+from .inbox import Heard
 from .notices import Continued, Gap, Notice, Reconnected, Reconnecting
 from .sources import SourceError, file_pieces, microphone_pieces
 

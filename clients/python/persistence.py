@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from .notices import GaveUpError, Reconnecting
+
 
 @dataclass(frozen=True, slots=True)
 class Persistence:
@@ -33,3 +35,33 @@ class Persistence:
         """Return how long to wait before an attempt, counted from 1."""
         longest = min(self.longest_s, self.first_s * 2.0 ** min(attempt - 1, 32))
         return longest * (1 + self.draw()) / 2
+
+
+class Attempts:
+    """Counts failures to reach a server, since something last came from one."""
+
+    def __init__(self, persistence: Persistence) -> None:
+        self._persistence = persistence
+        self.succeeded()
+
+    def succeeded(self) -> None:
+        """Note that something came."""
+        self._n = 0
+        self._wait_s = 0.0
+        self._since_s: float | None = None
+
+    def failed(self, reason: str) -> Reconnecting:
+        """Count a failure; return what to tell. Raises GaveUpError where it takes too long."""
+        now_s = self._persistence.now_s()
+        if self._since_s is None:
+            self._since_s = now_s
+        if now_s - self._since_s >= self._persistence.give_up_s:
+            tried = f"tried for {self._persistence.give_up_s:g} s"
+            raise GaveUpError(f"{tried} to reach the server again: {reason}")
+        self._n += 1
+        self._wait_s = self._persistence.wait_s(self._n)
+        return Reconnecting(self._n, self._wait_s, reason)
+
+    async def wait(self) -> None:
+        """Wait as long as was told."""
+        await self._persistence.sleep(self._wait_s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TypeAlias
 
-PIECE_BYTES = 16_000  # sent as one message: what a broken connection loses of its work
 MAX_CONTROLS = 256
 
 Said: TypeAlias = bytes | str  # audio, or a message

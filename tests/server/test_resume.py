@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.server.live_server import LiveServer, live_server
+from voxwire.server import resumption
 
 PCM = np.random.default_rng(8).integers(-16000, 16000, 80_000).astype("<i2").tobytes()
 TIMEOUT_S = 60
@@ -102,6 +103,28 @@ async def until_gone(server: LiveServer) -> None:
             await asyncio.sleep(0.01)
 
 
+def test_last_words_that_were_lost_on_their_way_are_said_again(server: LiveServer) -> None:
+    async def run() -> tuple[list[Any], list[Any]]:
+        async with connect(f"{server.ws}/v1/stream") as socket:
+            await socket.send(PCM[:64_000])
+            await socket.send(json.dumps({"type": "end"}))
+            said = [json.loads(message) async for message in socket]
+        address = f"{server.ws}/v1/stream?resume={said[0]['resume']}&after_seq={len(said) - 3}"
+        async with connect(address) as socket:
+            return said, [json.loads(message) async for message in socket]
+
+    said, again = asyncio.run(run())
+    assert said[-1]["type"] == "bye"
+    assert again[0] == {
+        "type": "resumed",
+        "seq": len(said) - 3,
+        "audio_bytes": 64_000,
+        "controls": 1,
+    }
+    assert again[1:] == said[-3:]
+    server.call(until_gone(server))  # though it can be heard again, it holds no place
+
+
 def _said(final: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in final.items() if name != "seq"}
 
@@ -166,6 +189,29 @@ def test_a_client_that_comes_back_takes_over_from_the_socket_it_left_open(
     code, reason, resumed = asyncio.run(run())
     assert (code, reason) == (1008, "resumed_elsewhere")
     assert resumed["audio_bytes"] in (0, 3001)
+
+
+def test_of_sessions_that_ended_only_the_last_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resumption, "MAX_ENDED", 1)
+
+    async def speak(address: str) -> str:
+        async with connect(f"{address}/v1/stream") as socket:
+            token: str = json.loads(await socket.recv())["resume"]
+            await socket.send(json.dumps({"type": "end"}))
+            async for _ in socket:
+                pass
+        return token
+
+    async def run(address: str) -> list[str]:
+        tokens = [await speak(address) for _ in range(2)]
+        answers = []
+        for token in tokens:
+            first, _ = await _answer(f"{address}/v1/stream?resume={token}&after_seq=3")
+            answers.append(first["type"])
+        return answers
+
+    with live_server() as running:
+        assert asyncio.run(run(running.ws)) == ["error", "resumed"]
 
 
 def test_a_session_that_waited_in_vain_frees_its_place(tmp_path: Path) -> None:
