@@ -3,10 +3,10 @@
 
 BACKEND ?= cpu
 PY := .venv/bin/python
-TOOLS := pyproject.toml .dev/setup .dev/find-python .dev/openblas
+TOOLS := pyproject.toml .dev/setup .dev/requirements.lock .dev/find-python .dev/openblas
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint web parity full-size train doctor clean
+.PHONY: help demo serve test lint web parity full-size train doctor clean audit lock
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -22,6 +22,12 @@ test: .venv/.ready ## run all tests
 
 lint: .venv/.ready ## check style and types
 	@sh .dev/lint .venv
+
+audit: .venv/.ready .venv-audit/.ready ## hold what is installed to the lock, and it to known faults
+	@sh .dev/audit .venv .venv-audit
+
+lock: .venv-audit/.ready ## choose the newest dependencies that fit, and lock them by their hashes
+	@sh .dev/lock .venv-audit
 
 web: .venv/.ready ## build the page anew; needs node
 	@$(PY) -m voxwire.protocol.native.typescript > clients/web/src/messages.ts
@@ -41,7 +47,7 @@ doctor: .venv/.ready ## report device, BLAS, versions, memory and measured speed
 	@$(PY) -m voxwire doctor
 
 clean: ## remove environments, caches and build folders; keeps checkpoints and training work
-	rm -rf .venv .venv-parity .venv-train build dist *.egg-info
+	rm -rf .venv .venv-audit .venv-parity .venv-train build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -50,6 +56,9 @@ clean: ## remove environments, caches and build folders; keeps checkpoints and t
 
 .venv-parity/.ready: $(TOOLS)
 	@sh .dev/setup .venv-parity $(BACKEND),dev,parity
+
+.venv-audit/.ready: $(TOOLS)
+	@sh .dev/setup .venv-audit audit
 
 .venv-train/.ready: $(TOOLS)
 	@sh .dev/setup .venv-train $(BACKEND),dev,training

@@ -72,3 +72,17 @@ def test_mlx_is_imported_in_the_model_room_only(path: Path) -> None:
 
 def test_the_package_itself_imports_no_room() -> None:
     assert list(absolute_imports(ROOT / "__init__.py")) == ["__future__.annotations"]
+
+
+LOADERS = {"load_backend", "load_checkpoint", "open_model", "resolve_model"}
+# Who may choose what to load: the command line, and what it is made of.
+MAY_LOAD = ("server/cli/", "server/live.py", "server/engine/backend.py")
+
+
+@pytest.mark.parametrize("path", python_files("server", "protocol", "clients"), ids=relative)
+def test_no_client_reaches_what_loads_a_model(path: Path) -> None:
+    """A checkpoint is chosen where the server is started: no route can load another."""
+    if relative(path).startswith(MAY_LOAD):
+        return
+    named = {name.rpartition(".")[2] for name in absolute_imports(path)}
+    assert not named & LOADERS
