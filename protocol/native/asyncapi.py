@@ -37,7 +37,11 @@ A session outlives its socket for the `resume_grace_s` of `ready`. To go on, ope
 nothing but `resume`, the token of `ready`, and `after_seq`, the `seq` of the last message you got.
 `resumed` says how much had come: send again what it does not count. The messages that were missed
 follow. `received` tells now and then what need not be kept any longer; `ack` says the same to the
-server.
+server. A session that is lost is answered by an `error` with code `resume_lost`.
+
+A server that goes down tells a `warning` with code `draining`, finishes what came, and says `bye`
+with reason `shutdown`. What comes after the warning is refused, and not counted by the last
+`received`: say it in a new session, whose times begin where `audio_s` of the `bye` ended.
 """
 
 

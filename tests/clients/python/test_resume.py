@@ -22,7 +22,7 @@ from voxwire.clients.python import (
     connect,
     stream,
 )
-from voxwire.protocol.native.messages import Bye, Final, ServerModel
+from voxwire.protocol.native.messages import Bye, Committed, Final, ServerModel
 
 N_CUTS = 200
 SECONDS = 60
@@ -98,6 +98,40 @@ def test_200_cuts_change_nothing_of_what_is_heard(server: LiveServer) -> None:
     assert_one_stream(cut)
     assert finals(cut) == finals(whole)
     server.call(until_gone(server))
+
+
+def test_commits_stand_where_they_were_said(server: LiveServer) -> None:
+    audio = PCM[:320_000]
+
+    async def dictated(url: str) -> list[Heard]:
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            connect(url, endpoint="none", persistence=AT_ONCE) as connection,
+            asyncio.TaskGroup() as tasks,
+        ):
+
+            async def speak() -> None:
+                n_pieces = 0
+                async for piece in pieces(audio):
+                    await connection.send(piece)
+                    n_pieces += 1
+                    if n_pieces % 50 == 0:
+                        await connection.commit()
+                await connection.end()
+
+            tasks.create_task(speak())
+            return [message async for message in connection.messages()]
+
+    async def through(faults: Iterable[Fault]) -> list[Heard]:
+        async with proxy(server.port, faults) as between:
+            return await dictated(between.url)
+
+    faults = random_faults(seed=2, n=29, least_bytes=1, most_bytes=8000)
+    cut = asyncio.run(through([FIRST, *faults]))
+    whole = asyncio.run(dictated(server.ws))
+    assert_one_stream(cut)
+    assert finals(cut) == finals(whole)
+    assert count(cut, Committed) == len(audio) // 1001 // 50
 
 
 async def until_gone(server: LiveServer) -> None:
