@@ -6,7 +6,7 @@ PY := .venv/bin/python
 TOOLS := pyproject.toml .dev/setup .dev/requirements.lock .dev/find-python .dev/openblas
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint web parity full-size train doctor clean audit lock
+.PHONY: help demo serve test lint web parity full-size chaos train doctor clean audit lock
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -39,6 +39,9 @@ parity: .venv-parity/.ready ## compare live with the model's implementation in t
 
 full-size: .venv/.ready ## load and step random weights of the real 4B shape; needs 12 GB of disk
 	@$(PY) -m voxwire full-size
+
+chaos: .venv/.ready ## attack a running server in thousands of ways; takes minutes
+	@$(PY) -m tests.chaos.run
 
 train: .venv-train/.ready ## train the embedded checkpoint anew; takes hours
 	@.venv-train/bin/python -m voxwire.model.training

@@ -1,0 +1,143 @@
+"""Makes all attacks in random order, many at once, beside healthy sessions; judges the whole."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+
+from tests.chaos import uploads
+from tests.chaos.attacks import ATTACKS, Attack
+from tests.chaos.doors import DOORS
+from tests.chaos.faults import FAULTS, SkippedError, sequence
+from tests.chaos.healthy import Healthy, Speech
+from tests.chaos.insider import Figures
+from tests.chaos.target import Target
+from tests.chaos.wire import GUARD_S
+
+AT_ONCE = 12
+SETTLE_S = 60.0
+MEMORY_GROWTH = 1.02
+
+
+@dataclass
+class Report:
+    """What was tried, what was withstood, and what was wrong."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    survived: Counter[str] = field(default_factory=Counter)
+    skipped: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    figures: Figures = field(default_factory=dict)
+
+    async def judge(self, kind: str, event: Awaitable[None], n: int = 1) -> None:
+        """Count an event; what is wrong with it is kept, and nothing else stops."""
+        try:
+            async with asyncio.timeout(GUARD_S * n):
+                await event
+        except SkippedError as skipped:
+            self.skipped[kind] = str(skipped)
+            return
+        except Exception as error:
+            self.faults.append(f"{kind}: {type(error).__name__}: {error}"[:2000])
+        else:
+            self.survived[kind] += n
+        self.tried[kind] += n
+
+
+@dataclass
+class Chaos:
+    """One run against one server."""
+
+    target: Target
+    speeches: list[Speech]
+    rng: random.Random
+    report: Report = field(default_factory=Report)
+    n_exact: int = 0
+    audio_s: float = 0.0
+    lost_s: float = 0.0
+
+    async def attack(self, n_rounds: int, *, is_short: bool = False) -> None:
+        """Make every attack, beside healthy sessions."""
+        todo = [
+            attack
+            for attack in ATTACKS
+            if attack.is_short or not is_short
+            for _ in range(attack.times(n_rounds))
+        ]
+        self.rng.shuffle(todo)
+        uploads.prepare()
+        async with asyncio.TaskGroup() as tasks:
+            healthy = self._healthy()
+            speaking = tasks.create_task(healthy.run())
+            await asyncio.gather(*(self._work(todo) for _ in range(AT_ONCE)))
+            healthy.stop()
+            await speaking
+        self._add(healthy)
+
+    async def suffer(self) -> None:
+        """Let the machine fail in every way; after each, healthy sessions are exact."""
+        for fault in FAULTS:
+            await self.report.judge(fault.kind, fault.run(self.target, self.speeches[0]))
+            await self.speak()
+
+    async def speak(self) -> None:
+        """Let each healthy client speak once."""
+        healthy = self._healthy()
+        await healthy.once()
+        self._add(healthy)
+
+    async def follow(self, n: int) -> None:
+        """Have n sessions in five lines, one after another in each, beside healthy ones."""
+        healthy = self._healthy()
+        speaking = asyncio.create_task(healthy.run())
+        share = -(-n // len(DOORS))
+        kind = "session after session"
+        await asyncio.gather(
+            *(
+                self.report.judge(kind, sequence(self.target, door, share, self._rng()), share)
+                for door in DOORS
+            )
+        )
+        healthy.stop()
+        await speaking
+        self._add(healthy)
+
+    async def settle(self, before: Figures) -> None:
+        """Wait until nothing is left that was not there before; what stays is a fault."""
+        until_s = time.monotonic() + SETTLE_S
+        while left := _left(before, after := await self.target.ask("figures")):
+            if time.monotonic() > until_s:
+                self.report.faults.append(f"left behind: {left}, of {after}")
+                break
+            await asyncio.sleep(0.05)
+        self.report.figures |= {f"{name}_leaked": 0.0 for name in after} | left_named(left)
+
+    def _healthy(self) -> Healthy:
+        return Healthy(self.target, self.speeches, self._rng())
+
+    def _rng(self) -> random.Random:
+        return random.Random(self.rng.random())
+
+    def _add(self, healthy: Healthy) -> None:
+        self.n_exact += healthy.n_exact
+        self.audio_s += healthy.audio_s
+        self.lost_s += healthy.lost_s
+        self.report.faults += healthy.faults
+
+    async def _work(self, todo: list[Attack]) -> None:
+        while todo:
+            attack = todo.pop()
+            await self.report.judge(attack.kind, attack.run(self.target, self._rng()))
+
+
+def left_named(left: Figures) -> Figures:
+    """Return what was left under the names of the report."""
+    return {f"{name}_leaked": n for name, n in left.items()}
+
+
+def _left(before: Figures, after: Figures) -> Figures:
+    return {name: n - before[name] for name, n in after.items() if n > before[name]}
