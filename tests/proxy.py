@@ -201,7 +201,7 @@ def is_websocket(head: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def proxy_in_a_thread(target: int, faults: Iterable[Fault]) -> Iterator[Proxy]:
+def proxy_in_a_thread(target: int | Callable[[], int], faults: Iterable[Fault]) -> Iterator[Proxy]:
     """Run a proxy, whose faults strike WebSockets alone, for a test that has no loop."""
     begun: Future[tuple[Proxy, Callable[[], object]]] = Future()
 

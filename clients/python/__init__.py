@@ -3,6 +3,7 @@
 Both connect again by themselves, and tell it by notices between the server's messages.
 """
 
+from ...protocol.native.messages import Final, Partial
 from .client import Connection, connect, stream
 from .inbox import Heard
 from .notices import Continued, Gap, GaveUpError, Notice, Reconnected, Reconnecting
@@ -11,10 +12,12 @@ from .persistence import Persistence
 __all__ = [
     "Connection",
     "Continued",
+    "Final",
     "Gap",
     "GaveUpError",
     "Heard",
     "Notice",
+    "Partial",
     "Persistence",
     "Reconnected",
     "Reconnecting",

@@ -23,6 +23,7 @@ from .notices import Continued, Gap, Notice, Reconnected, Reconnecting
 from .sources import SourceError, file_pieces, microphone_pieces
 
 MAX_SHOWN_CHARS = 2000
+EXIT_INTERRUPTED = 130  # as shells have it for SIGINT
 
 File = Annotated[Path | None, typer.Argument(help="A recording.", show_default="the microphone")]
 Url = Annotated[str, typer.Option("--url", "-u", envvar="VOXWIRE_URL", help="The server.")]
@@ -50,7 +51,7 @@ def listen_command(
     """Transcribe the microphone, or a file as if spoken now, on a server that is running.
 
     Finals go to standard output, a line each. On a terminal the text that
-    is still open grows below them. Ctrl-C ends it with the last words.
+    is still open grows below them. Ctrl-C ends it with the last words; twice, at once.
     A connection that breaks is taken up again, and standard error tells.
     A server's key is read from VOXWIRE_KEY.
 
@@ -68,13 +69,21 @@ def listen_command(
     except (VoxwireError, SourceError, OSError, ValueError) as error:
         Console(stderr=True).print(Text(_told(error), style="bold red"))
         raise typer.Exit(1) from error
+    except asyncio.CancelledError:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 async def _listen(
     file: Path | None, url: str, parameters: Mapping[str, Any], *, is_paced: bool
 ) -> None:
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    task = asyncio.current_task()
+    assert task is not None
+
+    def interrupt() -> None:  # at first in order, and then, where a server is waited for, at once
+        (task.cancel if stop.is_set() else stop.set)()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
     audio = microphone_pieces(stop=stop)
     if file is not None:
         audio = file_pieces(file, is_paced=is_paced, stop=stop)

@@ -19,6 +19,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from tests.clients.python.recordings import RECORDING, SPOKEN
+from tests.proxy import Fault, Kind, proxy_in_a_thread
 from tests.server.live_server import LiveServer, live_server
 from voxwire.clients.python import Continued, Gap, Heard, Reconnected, Reconnecting, sources
 from voxwire.clients.python.listen import show
@@ -84,6 +85,23 @@ def test_ctrl_c_ends_it_with_the_last_words(server: LiveServer) -> None:
     heard = " ".join((first + rest).split())
     assert SPOKEN.startswith(heard)
     assert heard != SPOKEN
+
+
+def test_ctrl_c_again_ends_the_wait_for_a_server_that_is_gone(server: LiveServer) -> None:
+    ports = iter([server.port])
+    nobody = 9
+    cut = [Fault(Kind.RESET, 20_000)]
+    with proxy_in_a_thread(lambda: next(ports, nobody), cut) as between:
+        command = [sys.executable, "-m", "voxwire", "listen", str(RECORDING), "-u", between.url]
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "VOXWIRE_KEY": KEY}
+        ) as run:
+            assert run.stderr
+            assert "trying again" in run.stderr.readline()
+            run.send_signal(signal.SIGINT)
+            assert "trying again" in run.stderr.readline()
+            run.send_signal(signal.SIGINT)
+    assert run.returncode == 130
 
 
 def final(text: str) -> Final:
