@@ -22,7 +22,8 @@ from voxwire.clients.python import (
     connect,
     stream,
 )
-from voxwire.protocol.native.messages import Bye, Committed, Final, ServerModel
+from voxwire.protocol.errors import ShutdownError
+from voxwire.protocol.native.messages import Bye, Committed, Error, Final, Partial, ServerModel
 
 N_CUTS = 200
 SECONDS = 60
@@ -229,3 +230,34 @@ def test_a_session_that_is_lost_leaves_a_gap_that_is_told(grace_s: float) -> Non
     bye = messages[-1]
     assert isinstance(bye, Bye)
     assert bye.audio_s == pytest.approx(6, abs=1e-4)  # what is uncertain counts, and only once
+
+
+def test_a_server_that_ends_without_finishing_is_followed_by_another(server: LiveServer) -> None:
+    audio = PCM[:192_000]
+    begun = asyncio.Event()
+
+    async def end_all() -> None:
+        for session in list(server.service.sessions.values()):
+            session.fail(ShutdownError("the server stopped"))
+
+    async def speak() -> AsyncIterator[bytes]:
+        yield audio[:100_000]
+        await begun.wait()
+        await asyncio.to_thread(server.call, end_all())
+        yield audio[100_000:]
+
+    async def run() -> list[Heard]:
+        told: list[Heard] = []
+        async with asyncio.timeout(TIMEOUT_S):
+            async for message in stream(speak(), server.ws, persistence=AT_ONCE):
+                told.append(message)
+                if isinstance(message, Partial):
+                    begun.set()
+        return told
+
+    messages = asyncio.run(run())
+    kinds = [type(message) for message in messages if isinstance(message, (Error, Gap, Continued))]
+    assert kinds == [Error, Gap, Continued]
+    bye = messages[-1]
+    assert isinstance(bye, Bye)
+    assert bye.audio_s == pytest.approx(6, abs=1e-4)
