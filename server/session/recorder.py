@@ -191,7 +191,8 @@ class Recorder:
         return round(self.n_samples / RATE_HZ, 3)
 
     def _time(self) -> None:
-        self.timings.append(Timing(self._at_s, self._audio_s, **asdict(self._tally)))
+        tally = {name: round(value, 6) for name, value in asdict(self._tally).items()}
+        self.timings.append(Timing(self._at_s, self._audio_s, **tally))
         self._tally = _Tally()
 
 
