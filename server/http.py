@@ -7,6 +7,7 @@ sent: each costs a descriptor, and some a task.
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,6 +17,9 @@ from websockets.frames import Frame
 from ..protocol.errors import CapacityError, InvalidRequestError, StalledError, VoxwireError
 from ..protocol.openai_rest.errors import error_body, error_headers, status_of
 from .descriptors import most_connections
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 HEAD_S = 20.0  # for the head of a request to come
 REFUSED_HEAD_S = 1.0  # where it will only be refused
@@ -131,7 +135,10 @@ class Http(H11Protocol):
 
 
 class WebSockets(WebSocketsSansIOProtocol):
-    """Bounds what a client can have held for it that no message's length counts."""
+    """Bounds what a client can have held for it that no message's length counts.
+
+    Logs no error where a client is refused, as uvicorn 0.54 does.
+    """
 
     _watch: _Watch | None = None
 
@@ -145,6 +152,12 @@ class WebSockets(WebSocketsSansIOProtocol):
         if self._watch is not None:
             self._watch.stop()
         super().connection_lost(exc)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; an answer other than a WebSocket completes the handshake too, and is no error."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True
 
     def handle_ping(self) -> None:
         """Answer a ping of a client that takes answers; others can have no number of them held."""

@@ -12,7 +12,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from ...protocol.deepgram.dialect import Deepgram
 from ...protocol.dialect import Close, Context, Dialect, Message
-from ...protocol.errors import VoxwireError
+from ...protocol.errors import NotFoundError, VoxwireError
 from ...protocol.mistral.dialect import Mistral
 from ...protocol.native.dialect import Native
 from ...protocol.native.resume import Resumption, refusal
@@ -60,6 +60,13 @@ async def mistral(socket: WebSocket) -> None:
 async def deepgram(socket: WebSocket) -> None:
     """Speak Deepgram's live dialect."""
     await converse(socket, Deepgram.from_query)
+
+
+@router.websocket("/{elsewhere:path}")
+async def nothing(socket: WebSocket) -> None:
+    """Refuse in our words a WebSocket where there is none."""
+    error = NotFoundError(f"expected the path of a dialect, got {socket.url.path[:200]}")
+    await socket.send_denial_response(error_response(error))
 
 
 async def converse(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -33,7 +34,12 @@ def replace(module: ModuleType, **attributes: Any) -> None:
         setattr(module, name, value)
 
 
-async def serve_watched(service: Service, sockets: serving.Sockets, *arguments: Any) -> None:
+async def serve_watched(
+    service: Service,
+    sockets: serving.Sockets,
+    ending: serving.Ending,
+    on_ready: Callable[[], None],
+) -> None:
     """Serve as ever, and answer who asks."""
     insider = Insider(service, own_tasks=1)
 
@@ -46,13 +52,16 @@ async def serve_watched(service: Service, sockets: serving.Sockets, *arguments: 
         writer.write(json.dumps(said).encode() + b"\n")
         writer.close()
 
-    async with await asyncio.start_unix_server(answer, ADDRESS):
+    def announce() -> None:
+        on_ready()
         ports = {
             "port": sockets.web[0].getsockname()[1],
             "wyoming_port": sockets.wyoming[0].getsockname()[1],
         }
         print(json.dumps(ports), flush=True)
-        await serve_as_ever(service, sockets, *arguments)
+
+    async with await asyncio.start_unix_server(answer, ADDRESS):
+        await serve_as_ever(service, sockets, ending, announce)
 
 
 # Sessions are admitted up to the configured number, however slow the machine is just now.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -127,6 +128,32 @@ def test_one_connection_too_many_is_told_so_and_the_next_is_served(
         with connect(server.port) as third:
             third.sendall(request)
             assert rest(third).startswith(b"HTTP/1.1 200")
+
+
+def test_a_websocket_where_there_is_none_is_refused_in_our_words(server: LiveServer) -> None:
+    with connect(server.port) as lost:
+        lost.sendall(UPGRADE.replace(b"/v1/stream", b"/v1/nothing"))
+        status, error = error_of(rest(lost))
+    assert status.startswith("HTTP/1.1 404")
+    assert error["code"] == "not_found"
+
+
+def test_a_refusal_is_no_error_of_the_server(server: LiveServer) -> None:
+    logged: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = logged.append  # type: ignore[method-assign]
+    log = logging.getLogger("uvicorn.error")
+    log.addHandler(handler)
+    try:
+        with connect(server.port) as refused:
+            refused.sendall(UPGRADE.replace(b"/v1/stream", b"/v1/stream?sample_rate=0"))
+            assert rest(refused).startswith(b"HTTP/1.1 400")
+        with connect(server.port) as served:
+            served.sendall(UPGRADE)
+            assert served.recv(1000).startswith(b"HTTP/1.1 101")
+    finally:
+        log.removeHandler(handler)
+    assert not [record.getMessage() for record in logged if record.levelno >= logging.ERROR]
 
 
 def test_a_message_in_too_many_fragments_is_too_large(server: LiveServer) -> None:
