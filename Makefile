@@ -6,7 +6,7 @@ PY := .venv/bin/python
 TOOLS := pyproject.toml .dev/setup .dev/find-python .dev/openblas
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint parity full-size train doctor clean
+.PHONY: help demo serve test lint parity bench full-size train doctor clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ lint: .venv/.ready ## check style and types
 parity: .venv-parity/.ready ## compare live with the model's implementation in transformers (torch)
 	@.venv-parity/bin/python -m pytest tests/parity
 
+bench: .venv/.bench ## measure speed, capacity and peers; 25 minutes, or ONLY="step uploads", SHORT=1
+	@$(PY) -m tests.bench $(ONLY) $(if $(SHORT),--short)
+
 full-size: .venv/.ready ## load and step random weights of the real 4B shape; needs 12 GB of disk
 	@$(PY) -m voxwire full-size
 
@@ -42,6 +45,10 @@ clean: ## remove environments, caches and build folders; keeps checkpoints and t
 
 .venv/.ready: $(TOOLS)
 	@sh .dev/setup .venv $(BACKEND),dev
+
+.venv/.bench: $(TOOLS)
+	@sh .dev/setup .venv $(BACKEND),dev,bench
+	@touch $@
 
 .venv-parity/.ready: $(TOOLS)
 	@sh .dev/setup .venv-parity $(BACKEND),dev,parity
