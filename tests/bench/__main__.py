@@ -76,7 +76,8 @@ def main(
             errors[name.value] = str(error)
             console.print(f"[red]{name.value}: {error}[/]")
             continue
-        console.print(*tables(results[name.value]), sep="\n")
+        busy = results[name.value]["cores_busy_elsewhere"]
+        console.print(*tables(results[name.value]), f"others kept {busy} cores busy", sep="\n")
     judged = bars(results)
     draw(results, out / "plot.png")
     console.print(bars_table(judged), f"plot: {out / 'plot.png'}", sep="\n")

@@ -53,6 +53,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         "CPU s each",
         "event loop",
         "MB each",
+        "others' cores",
         "held",
     ):
         table.add_column(heading, justify="right")
@@ -63,7 +64,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
 
 def _cells(trial: dict[str, Any]) -> list[str]:
     if "refused" in trial:
-        return ["-", f"refused: {trial['refused']}", *["-"] * 9]
+        return ["-", f"refused: {trial['refused']}", *["-"] * 10]
     late = trial["late"]
     return [
         f"{trial['seconds']:.0f}",
@@ -74,4 +75,5 @@ def _cells(trial: dict[str, Any]) -> list[str]:
         f"{trial['cpu_s_per_session']:.3f}",
         f"{trial['event_loop_share']:.0%}",
         f"{trial['memory_per_session_bytes'] / 1e6:.2f}",
+        f"{trial['cores_busy_elsewhere']}",
     ]

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.bench.disturbance import Disturbance
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -21,13 +23,18 @@ class ChildError(Exception):
     """A measurement that did not end well."""
 
 
-def in_child(module: str, **options: Any) -> Any:
-    """Return what `measure(**options)` of a module gives in a fresh process. Raises ChildError."""
+def in_child(module: str, **options: Any) -> dict[str, Any]:
+    """Return what `measure(**options)` of a module gives in a fresh process.
+
+    Adds how many cores others kept busy meanwhile. Raises ChildError.
+    """
+    watch = Disturbance()
     command = [sys.executable, "-m", "tests.bench.child", module, json.dumps(options)]
     run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if run.returncode:
         raise ChildError(f"{module} ended with status {run.returncode}")
-    return json.loads(run.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return {**result, "cores_busy_elsewhere": watch.cores()}
 
 
 def main(module: str, options: str) -> None:

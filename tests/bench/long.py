@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,13 +45,18 @@ class Minutes:
     def timing(self, batch: Batch) -> Wrapped:
         """Have the passes of a batch noted. Its methods belong to the engine's thread."""
 
-        def advance_guessing(slots: Sequence[int], mel: Floats) -> Any:
-            started_s = time.perf_counter()
-            ids = batch.advance_guessing(slots, mel)
-            self._note(ids.shape[1], time.perf_counter() - started_s)
-            return ids
+        def timed(advance: Callable[..., Any]) -> Callable[..., Any]:
+            def timing(slots: Sequence[int], mel: Floats) -> Any:
+                started_s = time.perf_counter()
+                ids = advance(slots, mel)
+                self._note(ids.shape[1], time.perf_counter() - started_s)
+                return ids
 
-        return Wrapped(batch, advance_guessing=advance_guessing)
+            return timing
+
+        return Wrapped(
+            batch, advance=timed(batch.advance), advance_guessing=timed(batch.advance_guessing)
+        )
 
     def forget(self) -> None:
         """Leave out what was noted so far: the engine's own measuring."""

@@ -86,6 +86,7 @@ def _row(name: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "from": round(min(found), 2),
                 "to": round(max(found), 2),
             }
+    row["cores_busy_elsewhere"] = [run.get("cores_busy_elsewhere") for run in runs]
     row["peak_bytes"] = max((run.get("peak_bytes", 0) for run in runs), default=0)
     return row
 

@@ -22,7 +22,15 @@ def _speeds(result: dict[str, Any]) -> Table:
     )
     table = Table(title=title)
     table.add_column("")
-    for heading in ("1 stream", "16 streams", "64 streams", "one file", "peak MB", "errors"):
+    for heading in (
+        "1 stream",
+        "16 streams",
+        "64 streams",
+        "one file",
+        "peak MB",
+        "others' cores",
+        "errors",
+    ):
         table.add_column(heading, justify="right")
     for row in result["rows"]:
         errors = "; ".join(f"{what}: {why}" for what, why in row["errors"].items())
@@ -30,11 +38,12 @@ def _speeds(result: dict[str, Any]) -> Table:
             row["name"],
             *(_rate(row.get(way)) for way in WAYS),
             f"{row.get('peak_bytes', 0) / 1e6:.0f}",
+            ", ".join(f"{cores}" for cores in row.get("cores_busy_elsewhere", [])),
             errors,
         )
     ratios = result["ratios"]
     times = (f"{ratios[way]['times']:.1f} x" if way in ratios else "-" for way in WAYS)
-    table.add_row("ours over the best peer", *times, "", "", end_section=True)
+    table.add_row("ours over the best peer", *times, "", "", "", end_section=True)
     return table
 
 

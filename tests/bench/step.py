@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from tests.bench.company import Company
 from tests.bench.floor import Floor, peak_gflops
-from tests.bench.models import Company, load_model
 from tests.bench.operations import VIEWS, counted
 from tests.bench.products import step_products
 from tests.bench.progress import shown
 from tests.bench.recording import POSITION_SAMPLES, record
+from voxwire.model.checkpoint.hub import EMBEDDED
 from voxwire.model.config import ModelConfig
 from voxwire.model.mel import MelStream
-from voxwire.model.voxtral import Voxtral
+from voxwire.server.engine.backend import Backend, load_backend
 
 _POSITION_S = 0.08
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -28,15 +29,15 @@ _CHUNK_STEPS = 4  # between which the floor is timed, so that a busy moment meet
 
 def measure(short: bool) -> dict[str, Any]:
     """Time steps of each number of rows; returns what `tables` shows. MLX thread only."""
-    model = load_model()
+    backend = load_backend(EMBEDDED)
     seconds = 0.7 if short else 4.0
-    rows = [_row(model, n, seconds) for n in shown(_ROWS_SHORT if short else _ROWS, "step")]
+    rows = [_row(backend, n, seconds) for n in shown(_ROWS_SHORT if short else _ROWS, "step")]
     return {"peak_gflops": round(peak_gflops(), 1), "rows": rows}
 
 
-def _row(model: Voxtral, n_rows: int, seconds: float) -> dict[str, Any]:
-    company = Company(model, n_rows)
-    products = step_products(model.config, n_rows)
+def _row(backend: Backend, n_rows: int, seconds: float) -> dict[str, Any]:
+    company = Company(backend, n_rows)
+    products = step_products(backend.config, n_rows)
     floor = Floor(products)
     weights = Floor([product for product in products if product.is_weight])
     step_s: list[float] = []
@@ -54,7 +55,7 @@ def _row(model: Voxtral, n_rows: int, seconds: float) -> dict[str, Any]:
         "n_rows": n_rows,
         "step_ms": round(1e3 * step, 3),
         "step_p99_ms": round(1e3 * float(np.quantile(step_s, 0.99)), 3),
-        "mel_ms": round(1e3 * _mel_s(model.config, n_rows), 3),
+        "mel_ms": round(1e3 * _mel_s(backend.config, n_rows), 3),
         "floor_ms": round(1e3 * bare, 3),
         "weights_floor_ms": round(1e3 * bare_weights, 3),
         "floor_gflops": round(floor.n_flops / bare / 1e9, 1),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from tests.bench.models import Company, load_model
+from tests.bench.company import Company
 from tests.bench.operations import counted
+from voxwire.model.checkpoint.hub import EMBEDDED
+from voxwire.server.engine.backend import load_backend
 
 
 def test_more_rows_are_no_more_operations() -> None:
-    model = load_model()
+    backend = load_backend(EMBEDDED)
     totals = []
     for n_rows in (1, 5):
-        company = Company(model, n_rows)
+        company = Company(backend, n_rows)
         with counted() as operations:
             company.batch.advance(company.slots, company.mel())
         totals.append(operations.total())

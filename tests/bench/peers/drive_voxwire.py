@@ -12,27 +12,25 @@ import voxwire.model  # noqa: F401  # before MLX, so that it finds the BLAS
 from tests.bench.peers.harness import Group as HarnessGroup
 from tests.bench.peers.harness import Ids, Samples, main, read_wav
 from tests.bench.upload_client import timed
-from voxwire.model.checkpoint.load import load_checkpoint
 from voxwire.model.delay import NO_TOKEN
 from voxwire.model.mel import MelStream
 from voxwire.model.offline import BLOCK_TOKENS
-from voxwire.model.stream import SlotBatch
 from voxwire.model.tekken import Tekken
 from voxwire.model.text import TextAssembler
-from voxwire.model.voxtral import Voxtral
-from voxwire.server.engine.backend import MAX_GUESS, load_backend
+from voxwire.server.engine.backend import Backend, load_backend
 from voxwire.server.engine.engine import Engine as ServerEngine
 
 
 class Group:
     """Streams that advance together: their mel, the step, and their text."""
 
-    def __init__(self, model: Voxtral, tekken: Tekken, n_streams: int) -> None:
-        delay_tokens = model.config.default_delay_tokens
-        self._batch = SlotBatch(model, n_streams, max_guess=MAX_GUESS)
+    def __init__(self, backend: Backend, tekken: Tekken, n_streams: int) -> None:
+        config = backend.config
+        delay_tokens = config.default_delay_tokens
+        self._batch = backend.make_batch(n_streams)
         for slot in range(n_streams):
             self._batch.reset(slot, delay_tokens)
-        self._mel = [MelStream(model.config, delay_tokens) for _ in range(n_streams)]
+        self._mel = [MelStream(config, delay_tokens) for _ in range(n_streams)]
         self._text = [TextAssembler(tekken) for _ in range(n_streams)]
         self._tokens: list[Ids] = [[] for _ in range(n_streams)]
 
@@ -67,16 +65,15 @@ class Engine:
     """The loaded model, and the server's engine with one of its own."""
 
     def __init__(self, checkpoint: str) -> None:
-        loaded = load_checkpoint(Path(checkpoint))
         self._checkpoint = Path(checkpoint)
-        self._tekken = Tekken.load(loaded.tokenizer_file)
-        self._model = Voxtral(loaded)
+        self._backend = load_backend(self._checkpoint)
+        self._tekken = Tekken.load(self._backend.tokenizer_file)
         self._loop = asyncio.new_event_loop()
         self._engine: ServerEngine | None = None
 
     def group(self, n_streams: int) -> HarnessGroup:
         """Begin streams."""
-        return Group(self._model, self._tekken, n_streams)
+        return Group(self._backend, self._tekken, n_streams)
 
     def file(self, wav: str) -> Ids:
         """Upload a file; the first call starts the engine."""

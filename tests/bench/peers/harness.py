@@ -3,7 +3,7 @@
 Runs in each peer's own environment: the standard library and NumPy only.
 
 usage: python -m tests.bench.peers.drive_PEER JOB.json RESULT.json
-JOB.json: {"checkpoint", "wav", "stream_s", "groups": {"16": seconds, ...}, "file": true}
+JOB.json: {"checkpoint", "wav", "groups": {"16": seconds, ...}}
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,24 +103,32 @@ def main(load: Any) -> None:
     job, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     result: dict[str, Any] = {"groups": {}, "errors": {}}
     try:
-        _run(load(job["checkpoint"]), job, result)
+        for _ in _parts(load(job["checkpoint"]), job, result):
+            _write(result, out)  # at once: the driver may be stopped before it is done
     except Exception:
         result["errors"]["load"] = _last_line()
-    result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    out.write_text(json.dumps(result))
+        _write(result, out)
 
 
-def _run(engine: Engine, job: dict[str, Any], result: dict[str, Any]) -> None:
+def _parts(engine: Engine, job: dict[str, Any], result: dict[str, Any]) -> Iterator[None]:
+    """Do one part of the job after another, and yield after each."""
     samples = read_wav(job["wav"])
+    try:
+        result["file"] = _time_file(engine, job["wav"], len(samples) / RATE_HZ)
+    except Exception:
+        result["errors"]["file"] = _last_line()
+    yield
     for n, seconds in job["groups"].items():
         try:
             result["groups"][n] = _time_group(engine, samples, int(n), seconds)
         except Exception:
             result["errors"][f"{n} streams"] = _last_line()
-    try:
-        result["file"] = _time_file(engine, job["wav"], len(samples) / RATE_HZ)
-    except Exception:
-        result["errors"]["file"] = _last_line()
+        yield
+
+
+def _write(result: dict[str, Any], out: Path) -> None:
+    result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    out.write_text(json.dumps(result))
 
 
 def _time_group(engine: Engine, samples: Samples, n: int, seconds: float) -> dict[str, Any]:

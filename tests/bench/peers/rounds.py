@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.child import ROOT
+from tests.bench.disturbance import Disturbance
 from voxwire.model import blas
 
-_TIMEOUT_S = 900
+_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ def drive(driver: Driver, wav: Path, folder: Path) -> dict[str, Any]:
     )
     result.unlink(missing_ok=True)
     command = [str(driver.python), "-m", f"tests.bench.peers.{driver.module}"]
+    watch = Disturbance()
+    said = ""
     try:
         run = subprocess.run(
             [*command, str(job), str(result)],
@@ -53,26 +56,28 @@ def drive(driver: Driver, wav: Path, folder: Path) -> dict[str, Any]:
             text=True,
             timeout=_TIMEOUT_S,
         )
+        if run.returncode:
+            said = (run.stderr.strip().splitlines() or [f"status {run.returncode}"])[-1]
     except subprocess.TimeoutExpired:
-        return _failed(f"not done after {_TIMEOUT_S} s")
-    if not result.is_file():
-        said = run.stderr.strip().splitlines()
-        return _failed(said[-1] if said else f"ended with status {run.returncode}")
-    written: dict[str, Any] = json.loads(result.read_text())
-    return written
+        said = f"not done after {_TIMEOUT_S} s"
+    written: dict[str, Any] = {"groups": {}, "errors": {}}
+    if result.is_file():
+        written = json.loads(result.read_text())
+    if said:
+        written["errors"]["run"] = said
+    return {**written, "cores_busy_elsewhere": watch.cores()}
 
 
 def _environment(driver: Driver) -> dict[str, str]:
     """Give a peer on MLX the BLAS that we load ourselves."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    # Else torch's threads wait for each other by turning, and on a machine that anything else
+    # uses too it takes 15 times as long.
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     library = blas.load().library
     if driver.needs_blas and library:
         environment["LD_PRELOAD"] = library
     return environment
-
-
-def _failed(why: str) -> dict[str, Any]:
-    return {"groups": {}, "errors": {"run": why}}
 
 
 def rates(runs: Sequence[Mapping[str, Any]], way: str) -> list[float | None]:

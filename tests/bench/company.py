@@ -1,4 +1,4 @@
-"""The checkpoint that every benchmark runs, and batches of it with full windows."""
+"""Rows with full windows, in the batch that the engine steps."""
 
 from __future__ import annotations
 
@@ -7,31 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from tests.bench.recording import record
-from voxwire.model.checkpoint.hub import EMBEDDED
-from voxwire.model.checkpoint.load import load_checkpoint
+from voxwire.model.config import ModelConfig
 from voxwire.model.mel import Floats, MelStream
-from voxwire.model.stream import SlotBatch
-from voxwire.model.voxtral import Voxtral
-from voxwire.server.engine.backend import MAX_GUESS
+from voxwire.server.engine.backend import Backend
 
 _FILL_POSITIONS = 80  # beyond both windows of the embedded checkpoint, 16 and 64 positions
 _BLOCK = 16
 
 
-def load_model() -> Voxtral:
-    """Load the embedded checkpoint. MLX thread only, as all here."""
-    return Voxtral(load_checkpoint(EMBEDDED))
-
-
 class Company:
-    """Rows that hear different speech, their windows full, taken one step further at a time."""
+    """Rows that hear different speech, their windows full, taken one step further at a time.
 
-    def __init__(self, model: Voxtral, n_rows: int) -> None:
+    MLX thread only.
+    """
+
+    def __init__(self, backend: Backend, n_rows: int) -> None:
         self.slots: Sequence[int] = range(n_rows)
-        self.batch = SlotBatch(model, n_rows, max_guess=MAX_GUESS)
-        self._mel = _speech_mel(model)
+        self.batch = backend.make_batch(n_rows)
+        self._mel = _speech_mel(backend.config)
         self._n_taken = 0
-        delay_tokens = model.config.default_delay_tokens
+        delay_tokens = backend.config.default_delay_tokens
         for slot in self.slots:
             self.batch.reset(slot, delay_tokens)
         for _ in range(_FILL_POSITIONS // _BLOCK):
@@ -47,9 +42,9 @@ class Company:
         return mel
 
 
-def _speech_mel(model: Voxtral) -> Floats:
+def _speech_mel(config: ModelConfig) -> Floats:
     """Return the mel frames of a minute of speech, [positions, frames, n_mels]."""
-    stream = MelStream(model.config, model.config.default_delay_tokens)
+    stream = MelStream(config, config.default_delay_tokens)
     stream.feed(record(60).samples)
     mel = stream.take(stream.n_ready)
-    return mel.reshape(-1, model.config.frames_per_token, mel.shape[-1])
+    return mel.reshape(-1, config.frames_per_token, mel.shape[-1])
