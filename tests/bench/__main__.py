@@ -54,12 +54,16 @@ def main(
 ) -> None:
     """Measure voxwire on this machine, with the embedded checkpoint.
 
-    [b]step[/]: what a step costs, by rows, against its matrix products alone (1 min).
-    [b]capacity[/]: how many live sessions one process keeps in time (5 min).
-    [b]uploads[/]: whole files, one and eight at once, with and without speculation (1 min).
-    [b]long[/]: six hours of audio through one session (5 min).
-    [b]peers[/]: the same audio through voxmlx, WhisperLiveKit, mlx-audio and transformers, each
-    in an environment of its own under .cache/bench (2 GB, fetched the first time; 10 min).
+    * step: what a step costs, by rows, against its matrix products alone; 1 min
+
+    * capacity: how many live sessions one process keeps in time; 5 min
+
+    * uploads: whole files, one and eight at once, with and without speculation; 1 min
+
+    * long: six hours of audio through one session; 5 min
+
+    * peers: voxmlx, WhisperLiveKit, mlx-audio and transformers beside it; 10 min, and the first
+    time some more to fetch them into .cache/bench (2 GB)
 
     For figures worth keeping, let the machine do nothing else. Tables go to standard output; its
     last line is all of it as JSON.
@@ -88,6 +92,6 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
     app.command()(main)
     app()

@@ -84,11 +84,12 @@ def measure(short: bool) -> dict[str, Any]:
 
 async def _measure(n_minutes: int) -> dict[str, Any]:
     minutes = Minutes()
+    minute = record(_MINUTE_S).samples  # held to the end: freeing it would look like the engine's
     async with Engine(lambda: load(minutes.timing)) as engine:
         minutes.forget()
         started_s = time.monotonic()
         async with engine.open(Kind.UPLOAD) as session, asyncio.TaskGroup() as tasks:
-            tasks.create_task(_feed(session, n_minutes))
+            tasks.create_task(_feed(session, minute, n_minutes))
             n_changed = await _changed_minutes(session)
         wall_s = time.monotonic() - started_s
     first_ms, last_ms = minutes.block_ms[0], minutes.block_ms[n_minutes - 1]
@@ -109,8 +110,7 @@ async def _measure(n_minutes: int) -> dict[str, Any]:
     }
 
 
-async def _feed(session: EngineSession, n_minutes: int) -> None:
-    minute = record(_MINUTE_S).samples
+async def _feed(session: EngineSession, minute: Floats, n_minutes: int) -> None:
     for _ in shown(range(n_minutes), "long"):
         await session.feed(minute)
     session.end()

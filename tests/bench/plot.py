@@ -22,9 +22,9 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     ]
     if not panels:
         return
-    n_columns = min(3, len(panels))
+    n_columns = min(4, len(panels))
     n_rows = -(-len(panels) // n_columns)
-    figure = Figure(figsize=(4.4 * n_columns, 3.4 * n_rows), layout="constrained")
+    figure = Figure(figsize=(3.8 * n_columns, 3.2 * n_rows), layout="constrained")
     for at, (panel, result) in enumerate(panels):
         panel(figure.add_subplot(n_rows, n_columns, at + 1), result)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +38,8 @@ def _row_cost(axes: Axes, result: Mapping[str, Any]) -> None:
         axes.plot(rows, per_row, "o-", color=colour, label=label)
     axes.set(xscale="log", yscale="log", xlabel="rows", ylabel="ms a row", title="cost of a step")
     axes.set_xticks(rows, [str(n) for n in rows], minor=False)
+    axes.set_xticks([], minor=True)
+    _plain_numbers(axes)
     axes.legend()
 
 
@@ -54,12 +56,20 @@ def _lateness(axes: Axes, result: Mapping[str, Any]) -> None:
     axes.set(
         yscale="log", xlabel="live sessions", ylabel="ms late", title="deltas after their due time"
     )
+    _plain_numbers(axes)
     axes.legend()
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Have a logarithmic axis say 200 and not 2 x 10^2."""
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
 
 
 def _uploads(axes: Axes, result: Mapping[str, Any]) -> None:
     for rate in result["rates"]:
-        place = f"{rate['n_at_once']} at once\n" + ("guessing" if rate["guesses"] else "plain")
+        files = "1 file" if rate["n_at_once"] == 1 else f"{rate['n_at_once']} files"
+        place = f"{files}\n{'guessing' if rate['guesses'] else 'plain'}"
         axes.bar(place, rate["audio_s_per_s"], color=_OURS if rate["guesses"] else _PEER)
     axes.set(ylabel="audio s/s", title="uploads")
 
@@ -79,21 +89,20 @@ def _hours(axes: Axes, result: Mapping[str, Any]) -> None:
 
 def _peers(way: str, title: str) -> Callable[[Axes, Mapping[str, Any]], None]:
     def panel(axes: Axes, result: Mapping[str, Any]) -> None:
-        bars = [(row["name"], row[way]) for row in result["rows"] if row.get(way)]
+        bars = [(row["name"].replace(" ", "\n"), row[way]) for row in result["rows"] if way in row]
         if way == "16":
-            bars = [
-                (f"{name}, 64", row["64"])
-                for row in result["rows"]
-                if row.get("64")
-                for name in [row["name"]]
-            ] + bars
+            bars = [(f"{name}, 64", rate) for name, rate in _own(result, "64")] + bars
         for name, rate in reversed(bars):
-            label = name.replace(" ", "\n", 1) if " " in name and "," not in name else name
             colour = _OURS if name.startswith("voxwire") else _PEER
-            axes.barh(label, rate["audio_s_per_s"], color=colour)
+            axes.barh(name, rate["audio_s_per_s"], color=colour)
         axes.set(xlabel="audio s/s", title=title)
 
     return panel
+
+
+def _own(result: Mapping[str, Any], way: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the rate of whoever took a way that only ours take."""
+    return [(row["name"], row[way]) for row in result["rows"] if way in row]
 
 
 _PANELS: dict[str, list[Callable[[Axes, Mapping[str, Any]], None]]] = {
