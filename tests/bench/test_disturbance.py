@@ -10,7 +10,7 @@ from tests.bench.disturbance import Disturbance
 
 def test_only_what_others_did_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = {"wall": 0.0, "machine": 50.0, "own": 7.0}
-    monkeypatch.setattr(disturbance.time, "monotonic", lambda: now["wall"])
+    monkeypatch.setattr("tests.bench.disturbance.time.monotonic", lambda: now["wall"])
     monkeypatch.setattr(disturbance, "_machine_busy_s", lambda: now["machine"])
     monkeypatch.setattr(disturbance, "_own_busy_s", lambda: now["own"])
     watch = Disturbance()
