@@ -46,7 +46,8 @@ def _ratio(results: Results, way: str) -> tuple[float | None, str]:
     found = results.get("peers", {}).get("ratios", {}).get(way)
     if found is None:
         return None, ""
-    return found["times"], f"{found['from']}..{found['to']} over {found['best_peer']}"
+    detail = f"{found['from']}..{found['to']} over {found['best_peer']}"
+    return found["times"], f"{detail}; {found['times_by_cpu']} by processor time"
 
 
 def _sustained(results: Results) -> tuple[float | None, str]:

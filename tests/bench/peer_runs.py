@@ -24,8 +24,9 @@ from voxwire.model.text import TextAssembler
 
 CACHE = ROOT / ".cache/bench"
 WAYS = ("1", "16", "64", "file")
+RATES = ("audio_s_per_s", "audio_s_per_cpu_s")
 _FILE_S = 60.0
-_OURS = "voxwire"
+OURS = "voxwire"
 
 
 def measure(short: bool) -> dict[str, Any]:
@@ -79,45 +80,58 @@ def _row(name: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for run in runs:
         row["errors"] |= run["errors"]
     for way in WAYS:
-        found = [rate for rate in rates(runs, way) if rate is not None]
-        if found:
-            row[way] = {
-                "audio_s_per_s": round(statistics.median(found), 2),
-                "from": round(min(found), 2),
-                "to": round(max(found), 2),
+        found = {rate: _known(rates(runs, way, rate)) for rate in RATES}
+        if all(found.values()):
+            row[way] = {rate: round(statistics.median(each), 2) for rate, each in found.items()}
+            row[way] |= {
+                "from": round(min(found[RATES[0]]), 2),
+                "to": round(max(found[RATES[0]]), 2),
             }
     row["cores_busy_elsewhere"] = [run.get("cores_busy_elsewhere") for run in runs]
     row["peak_bytes"] = max((run.get("peak_bytes", 0) for run in runs), default=0)
     return row
 
 
-def _ratios(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Return how many times the best peer's rate ours is: the median of what each round gave.
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
-    Ours on 64 streams is held against the peers' on 16: none gains from more.
-    """
+
+def _ratios(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Return how many times the best peer's rate ours is, for each way that was taken."""
     ratios = {}
     for way in WAYS:
-        theirs = {
-            name: rates(found, "16" if way == "64" else way)
-            for name, found in runs.items()
-            if name != _OURS
-        }
-        each = []
-        best: list[str] = []
-        for at, ours in enumerate(rates(runs[_OURS], way)):
-            able = {name: rate for name, found in theirs.items() if (rate := found[at]) is not None}
-            if ours is not None and able:
-                best.append(max(able, key=lambda name: able[name]))
-                each.append(ours / able[best[-1]])
-        if each:
+        by_wall, by_cpu = (times_best(runs, way, rate) for rate in RATES)
+        if by_wall:
+            each = [times for times, _ in by_wall]
             ratios[way] = {
                 "times": round(statistics.median(each), 2),
                 "from": round(min(each), 2),
                 "to": round(max(each), 2),
-                "best_peer": statistics.mode(best),
+                "best_peer": statistics.mode(peer for _, peer in by_wall),
+                "times_by_cpu": round(statistics.median(times for times, _ in by_cpu), 2),
             }
     return ratios
+
+
+def times_best(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]], way: str, rate: str
+) -> list[tuple[float, str]]:
+    """Return, for each round, how many times the best peer's rate ours is, and which that was.
+
+    Ours on 64 streams is held against the peers' on 16: none gains from more.
+    """
+    theirs = {
+        name: rates(found, "16" if way == "64" else way, rate)
+        for name, found in runs.items()
+        if name != OURS
+    }
+    times = []
+    for at, ours in enumerate(rates(runs[OURS], way, rate)):
+        able = [(value, name) for name, found in theirs.items() if (value := found[at]) is not None]
+        if ours is not None and able:
+            best, name = max(able)
+            times.append((ours / best, name))
+    return times
 
 
 def _compare(

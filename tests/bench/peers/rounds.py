@@ -80,7 +80,9 @@ def _environment(driver: Driver) -> dict[str, str]:
     return environment
 
 
-def rates(runs: Sequence[Mapping[str, Any]], way: str) -> list[float | None]:
-    """Return the audio seconds per second of each run: of a number of streams, or of "file"."""
+def rates(
+    runs: Sequence[Mapping[str, Any]], way: str, rate: str = "audio_s_per_s"
+) -> list[float | None]:
+    """Return a rate of each run: of a number of streams, or of "file"."""
     found = (run.get("file") if way == "file" else run["groups"].get(way) for run in runs)
-    return [each["audio_s_per_s"] if each else None for each in found]
+    return [each[rate] if each else None for each in found]
