@@ -6,7 +6,7 @@ PY := .venv/bin/python
 TOOLS := pyproject.toml .dev/setup .dev/find-python .dev/openblas
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint parity bench full-size train doctor clean
+.PHONY: help demo serve test lint web parity bench full-size train doctor clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -14,14 +14,19 @@ help: ## list these targets
 demo: .venv/.ready ## transcribe a recording of a human voice as if it were spoken now
 	@$(PY) -m voxwire demo
 
-serve:
-	@echo "voxwire has no server yet; 'make demo' shows what there is." >&2; exit 1
+serve: .venv/.ready ## serve at http://127.0.0.1:8000: a page to speak into, and the APIs
+	@$(PY) -m voxwire serve
 
 test: .venv/.ready ## run all tests
 	@$(PY) -m pytest
 
 lint: .venv/.ready ## check style and types
 	@sh .dev/lint .venv
+
+web: .venv/.ready ## build the page anew; needs node
+	@$(PY) -m voxwire.protocol.native.typescript > clients/web/src/messages.ts
+	@sh .dev/web check
+	@sh .dev/web build
 
 parity: .venv-parity/.ready ## compare live with the model's implementation in transformers (torch)
 	@.venv-parity/bin/python -m pytest tests/parity

@@ -7,6 +7,7 @@ global scope before. On macOS MLX uses Metal and Accelerate, and nothing is done
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import math
@@ -14,7 +15,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,11 @@ _INSTALL_COMMANDS = {
     "pacman": "pacman -S --noconfirm openblas",
     "zypper": "zypper --non-interactive install libopenblas_pthreads0",
 }
+
+# How long an idle thread of OpenBLAS spins before it sleeps, as a power of two of clock ticks. Its
+# own 2^26, some 25 ms, lasts from one position of audio to the next: a single live session took
+# half of two cores. 2^23, some 3 ms, lasts through a step and leaves it a tenth (2026-11-26).
+_SPIN_VARIABLE, _SPIN_TICKS = "OPENBLAS_THREAD_TIMEOUT", "23"
 
 # Far above the spread of two timings on a busy machine, far below what reference BLAS costs.
 _SLOWDOWN_WITHOUT = 5.0
@@ -85,6 +91,7 @@ def _load(override: str) -> BlasStatus:
         return BlasStatus(None, True, switched_off, f"unset {ENVIRONMENT_VARIABLE}")
     if "mlx.core" in sys.modules:
         return BlasStatus(None, True, "MLX was imported first: import voxwire.model before it")
+    os.environ.setdefault(_SPIN_VARIABLE, _SPIN_TICKS)  # read when the library is loaded
     for name in (override,) if override else _LIBRARY_NAMES:
         try:
             ctypes.CDLL(name, ctypes.RTLD_GLOBAL)
@@ -106,6 +113,37 @@ def _mapped_path(name: str) -> str:
         if Path(path).name.startswith(stem):
             return "/" + path
     return name
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the loaded BLAS to one thread for each product, where it can be told.
+
+    For threads that bring as many products of their own as there are cores. Counts for the whole
+    process; MLX thread only.
+    """
+    calls = _thread_calls()
+    if calls is None:
+        yield
+        return
+    count, set_count = calls
+    before = count()
+    set_count(1)
+    try:
+        yield
+    finally:
+        set_count(before)
+
+
+@functools.cache
+def _thread_calls() -> tuple[Callable[[], int], Callable[[int], object]] | None:
+    """Return what reads and what sets the number of threads of OpenBLAS; None for another."""
+    library = load().library
+    handle = ctypes.CDLL(library) if library else None
+    if not hasattr(handle, "openblas_set_num_threads"):
+        return None
+    assert handle is not None
+    return handle.openblas_get_num_threads, handle.openblas_set_num_threads
 
 
 def install_command() -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mlx.core as mx
+
+from . import cpu
 
 _INVERSE_SQRT_2 = 1 / math.sqrt(2)
 # Where the two ways cost the same: 9216 x 3072 in 4 bits with OpenBLAS took 0.2 s a row packed,
@@ -16,14 +18,41 @@ _PACKED_ROWS_ON_CPU = 8
 
 def gelu(x: mx.array) -> mx.array:
     """Apply the exact (erf) GELU."""
+    if cpu.serves(x.dtype):
+        return cpu.gelu(x)
     return 0.5 * x * (1 + mx.erf(x * _INVERSE_SQRT_2))
 
 
 def swiglu(gate_up: mx.array) -> mx.array:
     """Return silu(gate) * up of the two halves of the last axis."""
     half = gate_up.shape[-1] // 2
-    gate = gate_up[..., :half]
-    return gate * mx.sigmoid(gate) * gate_up[..., half:]
+    gate, up = gate_up[..., :half], gate_up[..., half:]
+    if cpu.serves(gate_up.dtype):
+        return cpu.swiglu(gate, up)
+    return gate * mx.sigmoid(gate) * up
+
+
+def attention_mask(visible: mx.array, dtype: mx.Dtype, n_sharing: int) -> mx.array:
+    """Return in the form that `attend` takes which keys are visible, bool [B, 1, L, keys].
+
+    dtype: of the queries. n_sharing: query heads to one head of keys.
+    """
+    if cpu.serves(dtype):
+        return cpu.attention_mask(visible, n_sharing)
+    return visible
+
+
+def attend(
+    queries: mx.array, keys: mx.array, values: mx.array, scale: float, mask: mx.array
+) -> mx.array:
+    """Return softmax(queries keys^T scale) values where the mask allows, [B, H, L, D].
+
+    queries: [B, H, L, D]. keys, values: [B, G, keys, D] with H a multiple of G. mask: from
+    `attention_mask`.
+    """
+    if cpu.serves(queries.dtype):
+        return cpu.attend(queries, keys, values, scale, mask)
+    return mx.fast.scaled_dot_product_attention(queries, keys, values, scale=scale, mask=mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +84,18 @@ class Linear:
     packing: Packing | None = None
     bias: mx.array | None = None
 
+    across: mx.array = field(init=False)  # [in, out], a view made once: each view costs a step
+
+    def __post_init__(self) -> None:
+        """Turn the weight over."""
+        object.__setattr__(self, "across", self.weight.T)
+
     def __call__(self, x: mx.array) -> mx.array:
         """Map x [..., in] to [..., out], in the dtype of x."""
         if self.packing is not None:
             y = _packed_product(x, self.weight, self.packing)
             return y if self.bias is None else y + self.bias
-        weight = self.weight.astype(x.dtype).T
+        weight = self.across.astype(x.dtype)
         return x @ weight if self.bias is None else mx.addmm(self.bias, x, weight)
 
     def take(self, rows: mx.array) -> Linear:
@@ -131,6 +166,11 @@ class Embedding:
     weight: mx.array
     packing: Packing | None
     dtype: mx.Dtype
+    head: Linear = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the head."""
+        object.__setattr__(self, "head", Linear(self.weight, self.packing))
 
     def __call__(self, ids: mx.array) -> mx.array:
         """Return the vectors of `ids` [...], as [..., dim]."""
@@ -145,7 +185,7 @@ class Embedding:
 
     def logits(self, x: mx.array) -> mx.array:
         """Return the scores of all tokens, [..., vocabulary]."""
-        return Linear(self.weight, self.packing)(x)
+        return self.head(x)
 
 
 def _packed_product(x: mx.array, weight: mx.array, packing: Packing) -> mx.array:

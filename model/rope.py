@@ -18,16 +18,16 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Cosines and sines of some positions, both [B, L, 1, head_dim] float32."""
+    """Cosines and sines of some positions, both [B, L, 1, 2, head_dim / 2] float32."""
 
     cos: mx.array
     sin: mx.array
 
     def __call__(self, heads: mx.array) -> mx.array:
         """Turn heads [B, L, H, head_dim] in half-split order; keeps their dtype."""
-        half = heads.shape[-1] // 2
-        swapped = mx.concatenate([heads[..., half:], heads[..., :half]], axis=-1)
-        return (heads * self.cos + swapped * self.sin).astype(heads.dtype)
+        halves = heads.reshape(*heads.shape[:-1], 2, -1)
+        turned = halves * self.cos + halves[..., ::-1, :] * self.sin
+        return turned.reshape(heads.shape).astype(heads.dtype)
 
 
 class Rope:
@@ -57,8 +57,8 @@ class Rope:
         angles = positions[..., None] * self._frequencies
         cos, sin = np.cos(angles), np.sin(angles)
         # The sign of the swap, (a, b) -> (-b, a), is folded into the sines.
-        cos = np.concatenate([cos, cos], axis=-1).astype(np.float32)
-        return cos, np.concatenate([-sin, sin], axis=-1).astype(np.float32)
+        cos = np.stack([cos, cos], axis=-2).astype(np.float32)
+        return cos, np.stack([-sin, sin], axis=-2).astype(np.float32)
 
 
 def _turn(cos: npt.NDArray[np.float32], sin: npt.NDArray[np.float32]) -> Turn:

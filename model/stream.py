@@ -6,8 +6,7 @@ mel frames, the last token. Only NumPy arrays and integers cross its border.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -23,23 +22,10 @@ from .delay import NOT_FINITE as NOT_FINITE
 from .delay import STREAMING_PAD_ID, check_delay, prompt_tokens
 from .mel import Floats
 from .prefix import Prefix, make_prefix
+from .probe import Probe as Probe
 from .rope import Ints
 from .voxtral import Voxtral
-
-Tokens = npt.NDArray[np.int32]
-
-
-@dataclass(slots=True)
-class Probe:
-    """What the stages made of the positions of one pass, for comparison and confidence.
-
-    frames: [B, 4n, encoder dim]. audio: [B, n, decoder dim]. logits: [B, n, vocabulary].
-    All float32.
-    """
-
-    frames: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
-    audio: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
-    logits: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+from .work import Tokens, Work, complete
 
 
 class SlotBatch:
@@ -140,29 +126,13 @@ class SlotBatch:
         mel: [B, n * frames_per_token, n_mels] float32. Returns token ids [B, n], NO_TOKEN or
         NOT_FINITE as in `step`. Raises ValueError for slots given twice or never reset.
         """
-        rows = self._rows(slots, mel)
-        audio = self._encode(rows, mel, probe)
-        ids = mx.array(self._last_ids[rows])
-        sampled, logits = [], []
-        for index in range(audio.shape[1]):
-            ids = self._following(rows, ids)[:, None]
-            step, scores = self._decode(rows, audio[:, index : index + 1], ids)
-            self.decoder_cache.commit(step, scores)
-            ids = _greedy(scores[:, 0])
-            mx.async_eval(ids)  # type: ignore[no-untyped-call]
-            sampled.append(ids)
-            logits.append(scores)
-        if probe is not None:
-            probe.logits = _to_numpy(mx.concatenate(logits, axis=1))
-        return self._written(rows, np.array(mx.stack(sampled, axis=1)))
+        return complete(self.advancing(slots, mel, probe))
 
     def advance_scored(self, slots: Sequence[int], mel: Floats) -> tuple[Tokens, Floats]:
         """Advance as `advance` does; return the tokens' log-probabilities [B, n] float32 too."""
         probe = Probe()
         ids = self.advance(slots, mel, probe)
-        logits = probe.logits - probe.logits.max(axis=-1, keepdims=True)
-        scores: Floats = -np.log(np.exp(logits).sum(axis=-1))
-        return ids, scores
+        return ids, probe.log_probs()
 
     def advance_guessing(self, slots: Sequence[int], mel: Floats) -> Tokens:
         """Advance as `advance` does, with fewer passes where the model has little to write.
@@ -170,8 +140,34 @@ class SlotBatch:
         Each pass takes for granted that the next tokens are [STREAMING_PAD], and keeps the
         positions up to the first that is not: the tokens are those of `advance`.
         """
-        rows = self._rows(slots, mel)
-        audio = self._encode(rows, mel, None)
+        return complete(self.guessing(slots, mel))
+
+    def advancing(self, slots: Sequence[int], mel: Floats, probe: Probe | None = None) -> Work:
+        """Return what `advance` does as work that can run beside that of another batch."""
+        return self._advancing(self._rows(slots, mel), mel, probe)
+
+    def guessing(self, slots: Sequence[int], mel: Floats) -> Work:
+        """Return what `advance_guessing` does as work that can run beside another batch's."""
+        return self._guessing(self._rows(slots, mel), mel)
+
+    def _advancing(self, rows: Ints, mel: Floats, probe: Probe | None) -> Work:
+        audio = yield from self._hear(rows, mel, probe)
+        ids = mx.array(self._last_ids[rows])
+        sampled, logits = [], []
+        for index in range(audio.shape[1]):
+            ids = self._following(rows, ids)[:, None]
+            step, scores = self._decode(rows, audio[:, index : index + 1], ids)
+            self.decoder_cache.commit(step, scores)
+            ids = _greedy(scores[:, 0])
+            yield ids
+            sampled.append(ids)
+            logits.append(scores)
+        if probe is not None:
+            probe.logits = _to_numpy(mx.concatenate(logits, axis=1))
+        return self._written(rows, np.stack([np.array(ids) for ids in sampled], axis=1))
+
+    def _guessing(self, rows: Ints, mel: Floats) -> Work:
+        audio = yield from self._hear(rows, mel, None)
         n = audio.shape[1]
         sampled = np.empty((len(rows), n), np.int32)
         done = np.zeros(len(rows), np.int64)  # positions of each row that are decoded
@@ -179,19 +175,23 @@ class SlotBatch:
             n_guess = min(self._max_guess, int((n - done[active]).max()))
             at = done[active, None] + np.arange(n_guess)  # of a row with fewer left, beyond its end
             chosen = audio[mx.array(active)[:, None], mx.array(np.minimum(at, n - 1))]
-            ids, n_kept = self._guess(rows[active], chosen, n - done[active])
+            ids, n_kept = yield from self._guess(rows[active], chosen, n - done[active])
             for row, kept in enumerate(n_kept):
                 start = done[active[row]]
                 sampled[active[row], start : start + kept] = ids[row, :kept]
             done[active] += n_kept
         return self._written(rows, sampled)
 
-    def _guess(self, rows: Ints, audio: mx.array, n_left: Ints) -> tuple[Tokens, Ints]:
+    def _guess(
+        self, rows: Ints, audio: mx.array, n_left: Ints
+    ) -> Generator[object, None, tuple[Tokens, Ints]]:
         """Decode positions of rows [B, L] that have `n_left` each; return ids and how many hold."""
         following = self._following(rows, mx.array(self._last_ids[rows]))[:, None]
         pads = mx.full((len(rows), audio.shape[1] - 1), STREAMING_PAD_ID, mx.int32)
         step, logits = self._decode(rows, audio, mx.concatenate([following, pads], axis=1))
-        ids = np.array(_greedy(logits))
+        likeliest = _greedy(logits)
+        yield likeliest
+        ids = np.array(likeliest)
         # A position of the prompt is followed by padding whatever it yields.
         positions = self.decoder_cache.counts[rows, None] + np.arange(1, ids.shape[1])
         guessed = (ids[:, :-1] == STREAMING_PAD_ID) | (positions < self._prompts[rows, None])
@@ -206,7 +206,8 @@ class SlotBatch:
         mel: as for `advance`. previous_ids: [B, n]. Returns the logits [B, n, vocabulary] float32.
         """
         rows = self._rows(slots, mel)
-        audio = self._encode(rows, mel, None)
+        heard, audio = self._encode(rows, mel, None)
+        self.encoder_cache.commit(heard, audio)
         step, scores = self._decode(rows, audio, mx.array(previous_ids))
         self.decoder_cache.commit(step, scores)
         logits = _to_numpy(scores)
@@ -230,17 +231,26 @@ class SlotBatch:
             )
         return rows
 
-    def _encode(self, rows: Ints, mel: Floats, probe: Probe | None) -> mx.array:
+    def _hear(
+        self, rows: Ints, mel: Floats, probe: Probe | None
+    ) -> Generator[object, None, mx.array]:
         """Return the audio embeddings [B, n, dim] of new mel frames."""
+        step, audio = self._encode(rows, mel, probe)
+        # The decoder's operations are made up while these run; a long pass commits them all.
+        yield audio, step.pending
+        self.encoder_cache.commit(step, audio)
+        return audio
+
+    def _encode(self, rows: Ints, mel: Floats, probe: Probe | None) -> tuple[RingStep, mx.array]:
+        """Return the audio embeddings [B, n, dim] of new mel frames, and their pass to commit."""
         joined = np.concatenate([self._tails[rows], mel], axis=1)
         step = self.encoder_cache.begin(rows, mel.shape[1] // CONV_STRIDE)
         frames = self._model.encode(mx.array(joined), self.encoder_cache, step)
         audio = self._model.adapt(frames)
-        self.encoder_cache.commit(step, audio)
         self._tails[rows] = joined[:, -N_TAIL_FRAMES:]
         if probe is not None:
             probe.frames, probe.audio = _to_numpy(frames), _to_numpy(audio)
-        return audio
+        return step, audio
 
     def _decode(
         self, rows: Ints, audio: mx.array, previous_ids: mx.array

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 
 from .cache import RingCache, RingStep
-from .layers import Linear, Parallel, swiglu
+from .layers import Linear, Parallel, attend, attention_mask, swiglu
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +52,36 @@ class Transformer:
         gains: [B, n_layers, dim], what multiplies the normed input of each layer's feed-forward
         in place of the layer's own `ffn_norm`, which it includes.
         """
+        shape, x = x.shape, x.reshape(-1, x.shape[-1])  # plain matrices take fewer operations
+        mask = attention_mask(step.mask, x.dtype, self.heads.n_heads // self.heads.n_kv_heads)
+        if gains is not None:
+            gains = mx.repeat(gains, step.n_new, axis=0)
         for index, layer in enumerate(self.layers):
-            x = x + self._attend(layer, index, x, cache, step)
+            x = x + self._attend(layer, index, x, cache, step, mask)
             if gains is None:
                 z = mx.fast.rms_norm(x, layer.ffn_norm, self.norm_eps)
             else:
-                z = mx.fast.rms_norm(x, None, self.norm_eps) * gains[:, index, None]
+                z = mx.fast.rms_norm(x, None, self.norm_eps) * gains[:, index]
             x = x + layer.down(swiglu(layer.gate_up(z)))
-        return mx.fast.rms_norm(x, self.norm, self.norm_eps)
+        return mx.fast.rms_norm(x, self.norm, self.norm_eps).reshape(shape)
 
     def _attend(
-        self, layer: Layer, index: int, x: mx.array, cache: RingCache, step: RingStep
+        self,
+        layer: Layer,
+        index: int,
+        x: mx.array,
+        cache: RingCache,
+        step: RingStep,
+        mask: mx.array,
     ) -> mx.array:
-        n_rows, n_new, _ = x.shape
         heads = self.heads
         n_turned = heads.n_heads + heads.n_kv_heads
         qkv = layer.qkv(mx.fast.rms_norm(x, layer.attention_norm, self.norm_eps))
-        qkv = qkv.reshape(n_rows, n_new, n_turned + heads.n_kv_heads, heads.head_dim)
+        qkv = qkv.reshape(-1, step.n_new, n_turned + heads.n_kv_heads, heads.head_dim)
         turned = step.turn(qkv[:, :, :n_turned])  # [B, L, n_heads + n_kv_heads, head_dim]
         keys, values = cache.extend(
             index, step, turned[:, :, heads.n_heads :], qkv[:, :, n_turned:]
         )
-        mixed = mx.fast.scaled_dot_product_attention(
-            turned[:, :, : heads.n_heads].transpose(0, 2, 1, 3),
-            keys,
-            values,
-            scale=heads.head_dim**-0.5,
-            mask=step.mask,
-        )
-        return layer.out(mixed.transpose(0, 2, 1, 3).reshape(n_rows, n_new, -1))
+        queries = turned[:, :, : heads.n_heads].transpose(0, 2, 1, 3)
+        mixed = attend(queries, keys, values, heads.head_dim**-0.5, mask)
+        return layer.out(mixed.transpose(0, 2, 1, 3).reshape(len(x), -1))

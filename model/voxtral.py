@@ -7,6 +7,8 @@ Source of the architecture: transformers `models/voxtral_realtime`, vLLM `voxtra
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import mlx.core as mx
 
 from . import assemble
@@ -15,6 +17,8 @@ from .checkpoint.load import Checkpoint
 from .conditioning import delay_embedding, layer_gain
 from .conv import ConvStem
 from .layers import gelu
+
+_SMALL_BYTES = 64 << 20
 
 
 class Voxtral:
@@ -28,6 +32,7 @@ class Voxtral:
     def __init__(self, checkpoint: Checkpoint, dtype: mx.Dtype | None = None) -> None:
         self.config = checkpoint.config
         self.dtype = dtype or compute_dtype()
+        self.is_small_on_cpu = is_small_on_cpu(checkpoint.weights.values())
         parts = assemble.Parts(checkpoint, self.dtype)
         layers = "whisper_encoder.conv_layers."
         self._stem = ConvStem(parts.kernel(f"{layers}0.conv"), parts.kernel(f"{layers}1.conv"))
@@ -106,6 +111,12 @@ class Voxtral:
             down, up = parts.linear(f"{prefix}0"), parts.linear(f"{prefix}2")
             gains.append(layer_gain(embedding, down, up, layer.ffn_norm))
         return mx.stack(gains, axis=1).astype(self.dtype)
+
+
+def is_small_on_cpu(weights: Iterable[mx.array]) -> bool:
+    """Say whether weights stay in the cache of a CPU that computes with them."""
+    is_cpu = mx.default_device().type == mx.DeviceType.cpu
+    return is_cpu and sum(weight.nbytes for weight in weights) <= _SMALL_BYTES
 
 
 def compute_dtype() -> mx.Dtype:

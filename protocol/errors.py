@@ -24,9 +24,17 @@ class VoxwireError(Exception):
 
 
 class InvalidRequestError(VoxwireError):
-    """A request that is wrong in itself: a delay that does not exist, audio that is none."""
+    """A request that is wrong in itself: a delay that does not exist, audio that is none.
+
+    param: the field that is wrong. ref: the client's own id of its message.
+    """
 
     code = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None, ref: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.ref = ref
 
 
 class SessionClosedError(VoxwireError):
@@ -99,3 +107,87 @@ class EngineDeadError(SessionFailedError):
     """The engine gave up: the process is about to be replaced."""
 
     code = "engine_dead"
+
+
+class IllegalMoveError(InvalidRequestError):
+    """A request that the session's state does not allow; names the state it is in."""
+
+    code = "illegal_state"
+
+
+class IdleError(SessionFailedError):
+    """No audio came for too long."""
+
+    code = "idle"
+
+
+class SessionLimitError(SessionFailedError):
+    """The session reached the longest length that is configured."""
+
+    code = "session_too_long"
+
+
+class SlowReaderError(SessionFailedError):
+    """The client did not read what it was sent."""
+
+    code = "slow_reader"
+
+
+class UnauthorizedError(RefusedError):
+    """No key, or not one of ours."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(RefusedError):
+    """A page of another site, or a host that we are not."""
+
+    code = "forbidden"
+
+
+class UnsupportedError(InvalidRequestError):
+    """A request for something that this server does not do; names what it does."""
+
+    code = "unsupported"
+
+
+class MediaRefusedError(InvalidRequestError):
+    """An uploaded file that is no recording, or is damaged, or could not be decoded."""
+
+    code = "invalid_media"
+
+
+class TooLargeError(InvalidRequestError):
+    """More bytes or seconds than the operator allows."""
+
+    code = "too_large"
+
+
+class WrongContentTypeError(InvalidRequestError):
+    """A body in another form than the one that is read."""
+
+    code = "wrong_content_type"
+
+
+class StalledError(InvalidRequestError):
+    """A client that stopped sending in the middle of its request, or reading the answer."""
+
+    code = "stalled"
+
+
+class NotFoundError(InvalidRequestError):
+    """A name that nothing has."""
+
+    code = "not_found"
+
+
+class ResumeError(RefusedError):
+    """A session that cannot be gone on with: its token is unknown, or its time is over."""
+
+    code = "resume_lost"
+
+
+class DisplacedError(SessionFailedError):
+    """The session goes on, on another connection."""
+
+    code = "resumed_elsewhere"

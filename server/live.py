@@ -5,8 +5,7 @@ Files and live audio take this same way. MLX thread only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..model.checkpoint.download import Progress
 from ..model.checkpoint.hub import resolve_model
@@ -18,8 +17,6 @@ from ..model.stream import SlotBatch
 from ..model.tekken import Tekken
 from ..model.text import Delta, TextAssembler
 from ..model.voxtral import Voxtral
-from ..protocol.transcript import Transcript, Word, segments_of
-from .media import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,39 +71,3 @@ class LiveTranscriber:
             tokens = advance(self._batch, self._mel, min(n_ready, BLOCK_TOKENS))
             deltas += [self._text.push(token) for token in tokens]
         return deltas
-
-
-@dataclass(slots=True)
-class Collector:
-    """The transcript of one recording, growing delta by delta."""
-
-    parts: list[str] = field(default_factory=list)
-    words: list[Word] = field(default_factory=list)
-
-    def add(self, deltas: Iterable[Delta]) -> str:
-        """Take deltas; return the text they add."""
-        added = ""
-        for delta in deltas:
-            added += delta.text
-            self.words += [
-                Word(
-                    text=word.text,
-                    start_s=word.start_s,
-                    end_s=word.end_s,
-                    space_before=word.space_before,
-                )
-                for word in delta.words
-            ]
-        self.parts.append(added)
-        return added
-
-    def transcript(self, n_samples: int, model: str, delay_ms: int) -> Transcript:
-        """Return what was collected from a recording of `n_samples`."""
-        return Transcript(
-            text="".join(self.parts).rstrip(),
-            words=tuple(self.words),
-            segments=segments_of(self.words),
-            duration_s=n_samples / SAMPLE_RATE_HZ,
-            model=model,
-            delay_ms=delay_ms,
-        )

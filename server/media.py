@@ -17,7 +17,18 @@ import numpy.typing as npt
 import soxr
 
 SAMPLE_RATE_HZ = 16000
+MAX_STREAMS = 64
 Samples: TypeAlias = npt.NDArray[np.float32]
+_DECLARE_LENGTH = {
+    "aiff",
+    "caf",
+    "flac",
+    "matroska,webm",
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "ogg",
+    "w64",
+    "wav",
+}
 # Playlists name other files and addresses; an uploaded one must not make us read them.
 _NO_OTHER_FILES = {"protocol_whitelist": "none"}
 
@@ -36,6 +47,7 @@ class Media:
     """One open recording, to be read once. Use as a context manager; one thread at a time.
 
     name: how errors call it. duration_s: what the container declares, None where it does not.
+    is_estimate: that it declares none, and FFmpeg guesses from the bit rate of the beginning.
     n_damaged: packets skipped so far because they could not be decoded.
     Raises MediaError if there is no audio to decode.
     """
@@ -51,6 +63,7 @@ class Media:
             self._close_file()
             raise
         self.duration_s = self._declared_duration_s()
+        self.is_estimate = self._container.format.name not in _DECLARE_LENGTH
 
     def __enter__(self) -> Self:
         """Return the media itself."""
@@ -119,8 +132,11 @@ class Media:
             container = av.open(self._file, mode="r", options=_NO_OTHER_FILES)
         except av.error.FFmpegError as error:
             raise MediaError(self.name, "an audio or video file", error.strerror or "") from None
+        form, n_streams = container.format.long_name, len(container.streams)
+        if n_streams > MAX_STREAMS:
+            container.close()
+            raise MediaError(self.name, f"at most {MAX_STREAMS} streams", f"{n_streams} ({form})")
         if not container.streams.audio:
-            form = container.format.long_name
             container.close()
             raise MediaError(self.name, "an audio stream", f"none in this file ({form})")
         return container

@@ -10,12 +10,15 @@ from typing import Annotated, ParamSpec
 import typer
 
 from ... import __version__
+from ...clients.python.listen import listen_command
 from ...model.errors import ModelError
+from ..settings import SettingsError
 from .convert import convert_command
 from .demo import demo_command
 from .doctor import doctor_command
 from .full_size import full_size_command
 from .progress import complain, errors
+from .serve import serve_command
 from .speed import warn_if_slow
 from .transcribe import transcribe_command
 
@@ -27,6 +30,8 @@ HELP = """Streaming speech to text on MLX.
 
 [bold]Examples[/bold]
 
+  voxwire serve                            a page to speak into, and APIs
+  voxwire listen                           speak into that server, read here
   voxwire demo                             a recording, as if spoken now
   voxwire transcribe talk.mp3              any container; prints text
   voxwire transcribe a.wav b.webm -f srt   subtitles; also json and vtt
@@ -81,7 +86,7 @@ def _with_errors_as_lines(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except ModelError as error:
+        except (ModelError, SettingsError) as error:
             if logging.getLogger("voxwire").isEnabledFor(logging.DEBUG):
                 raise
             complain(errors(), str(error))
@@ -111,6 +116,8 @@ _add("demo", demo_command, computes=True)
 _add("convert", convert_command, computes=False)
 _add("full-size", full_size_command, computes=True)
 _add("doctor", doctor_command, computes=False)
+_add("serve", serve_command, computes=True)
+_add("listen", listen_command, computes=False)
 
 
 def main() -> None:

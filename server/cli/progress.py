@@ -62,9 +62,14 @@ class Bars:
         self._bars.update(self._tasks[name], completed=n_done)
 
 
+def downloads(console: Console) -> Bars:
+    """Return the bars for files that are fetched."""
+    return Bars(console, DownloadColumn(), TransferSpeedColumn())
+
+
 def load_with_progress(spec: str, console: Console) -> OpenModel:
     """Load the model that `spec` names, showing what has to be downloaded. Raises ModelError."""
-    with Bars(console, DownloadColumn(), TransferSpeedColumn()) as bars:
+    with downloads(console) as bars:
         return open_model(spec, bars.show)
 
 

@@ -17,7 +17,8 @@ from ...model.errors import AudioError
 from ...model.offline import BLOCK_TOKENS
 from ...protocol.formats import OutputFormat, render
 from ...protocol.transcript import Transcript
-from ..live import Collector, LiveTranscriber, OpenModel
+from ..collector import Collector
+from ..live import LiveTranscriber, OpenModel
 from ..media import SAMPLE_RATE_HZ, Media, MediaError
 from .progress import audio_bar, complain, errors, load_with_progress, printable
 

@@ -71,6 +71,10 @@ class Admission:
             raise refusal
         self.n_open[kind] += 1
 
+    def replace(self, kind: Kind) -> None:
+        """Count one more session, in the place of one that was just closed."""
+        self.n_open[kind] += 1
+
     def release(self, kind: Kind) -> None:
         """Count one session less."""
         self.n_open[kind] -= 1

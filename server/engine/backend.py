@@ -63,6 +63,7 @@ def load_backend(directory: Path) -> Backend:
     """
     from ...model.checkpoint.load import load_checkpoint
     from ...model.device import free_memory_bytes, free_unused_memory, release_thread
+    from ...model.lanes import Lanes, lane_streams
     from ...model.stream import SlotBatch
     from ...model.voxtral import Voxtral
 
@@ -72,11 +73,12 @@ def load_backend(directory: Path) -> Backend:
     except Exception:
         release_thread()
         raise
+    streams = lane_streams(model)
     slot_nbytes = SlotBatch(model, 1, max_guess=MAX_GUESS).full_slot_nbytes
     return Backend(
         config=model.config,
         tokenizer_file=checkpoint.tokenizer_file,
-        make_batch=lambda n_slots: SlotBatch(model, n_slots, max_guess=MAX_GUESS),
+        make_batch=lambda n_slots: Lanes(model, n_slots, streams, max_guess=MAX_GUESS),
         max_slots=max(1, free_memory_bytes() // slot_nbytes),
         recover=free_unused_memory,
         release=release_thread,

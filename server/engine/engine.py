@@ -10,6 +10,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,8 @@ from ...model.errors import DelayError
 from ...protocol.errors import EngineDeadError, InvalidRequestError, NotReadyError, ShutdownError
 from .admission import Admission, Kind, Limits, Load
 from .backend import Backend
-from .messages import Ended, Event, Open, Stopped
+from .messages import Ended, Event, Open, Stepped, Stopped
+from .place import Place
 from .session import EngineSession
 from .worker import Worker
 
@@ -40,7 +42,8 @@ class Engine:
 
     load: called in the engine's thread. stale_s: age of the last heartbeat at which the engine
     counts as hung. on_failure: called in the event loop when the engine, once started, gives up;
-    the process should end then, with an exit status that is not 0.
+    the process should end then, with an exit status that is not 0. on_step: called in the event
+    loop after every pass.
     """
 
     def __init__(
@@ -51,12 +54,14 @@ class Engine:
         stale_s: float = DEFAULT_STALE_S,
         clock: Callable[[], float] = time.monotonic,
         on_failure: Callable[[Exception], None] | None = None,
+        on_step: Callable[[Stepped], None] | None = None,
     ) -> None:
         limits = limits or Limits()
         self._admission = Admission(limits, clock)
         self._clock = clock
         self._stale_s = stale_s
         self._on_failure = on_failure
+        self._on_step = on_step
         self._tenants: dict[int, _Tenant] = {}
         self._leases = itertools.count(1)
         self._is_stopping = False
@@ -100,9 +105,19 @@ class Engine:
         return self._worker.started.is_set() and self.is_alive and not self._is_stopping
 
     @property
+    def n_open(self) -> int:
+        """How many sessions are admitted, uploads included."""
+        return sum(self._admission.n_open.values())
+
+    @property
     def n_free(self) -> int:
         """How many more live sessions would be admitted now."""
         return self._admission.n_free if self.is_ready else 0
+
+    @property
+    def real_time_factor(self) -> float:
+        """Computing time over audio time of late: at 1, no more live sessions fit. Any thread."""
+        return self._worker.real_time_factor
 
     @property
     def config(self) -> ModelConfig:
@@ -110,6 +125,13 @@ class Engine:
         if self._worker.config is None:
             raise NotReadyError("the model is not loaded")
         return self._worker.config
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The checkpoint's tokenizer. Raises NotReadyError before the model is loaded."""
+        if self._worker.tokenizer_file is None:
+            raise NotReadyError("the model is not loaded")
+        return self._worker.tokenizer_file
 
     def open(
         self, kind: Kind = Kind.LIVE, delay_ms: int | None = None, *, log_probs: bool = False
@@ -120,10 +142,40 @@ class Engine:
         costs speed. Raises InvalidRequestError; NotReadyError, CapacityError or OverloadedError,
         with a retry hint where waiting helps.
         """
+        place = self.reserve(kind)
+        try:
+            return place.open(delay_ms, log_probs=log_probs)
+        except InvalidRequestError:
+            place.release()
+            raise
+
+    def reserve(self, kind: Kind = Kind.LIVE) -> Place:
+        """Count one more session before its settings are known. Raises as `open` does."""
         if not self.is_ready:
             raise NotReadyError("the engine is not ready")
-        delay_tokens = self._delay_tokens(delay_ms)
         self._admission.admit(kind)
+        return Place(
+            open_=lambda delay_ms, log_probs: self._open(kind, delay_ms, log_probs),
+            release=lambda: self._admission.release(kind),
+        )
+
+    def replace(
+        self, closed: EngineSession, delay_ms: int | None, *, log_probs: bool
+    ) -> EngineSession:
+        """Begin a live session in the place of one that is closed here; it is never refused.
+
+        Raises InvalidRequestError.
+        """
+        closed.close()
+        self._admission.replace(Kind.LIVE)
+        return self._open(Kind.LIVE, delay_ms, log_probs)
+
+    def check_delay(self, delay_ms: int | None) -> None:
+        """Raise InvalidRequestError unless a session may have this delay."""
+        self._delay_tokens(delay_ms)
+
+    def _open(self, kind: Kind, delay_ms: int | None, log_probs: bool) -> EngineSession:
+        delay_tokens = self._delay_tokens(delay_ms)
         lease = next(self._leases)
         session = EngineSession(lease, self._worker.send)
         self._tenants[lease] = _Tenant(kind, session)
@@ -167,6 +219,9 @@ class Engine:
         for event in events:
             if isinstance(event, Load):
                 self._admission.load = event
+            elif isinstance(event, Stepped):
+                if self._on_step is not None:
+                    self._on_step(event)
             elif isinstance(event, Stopped):
                 self._bury()
             elif isinstance(event, Ended):

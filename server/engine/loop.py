@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...model.delay import NO_TOKEN, NOT_FINITE
-from ...model.mel import Floats
+from ...model.delay import NOT_FINITE
+from ...model.mel import Floats, frames_of
 from ...protocol.errors import NotFiniteError, RowFaultError, SessionFailedError
 from .admission import Kind, Load
 from .backend import Backend
@@ -32,13 +32,13 @@ from .messages import (
     Ids,
     Open,
     Seen,
-    Tokens,
+    Stepped,
 )
-from .plan import LIVE_BUDGET_S, Pass, Ready, is_behind, plan
+from .plan import LIVE_BUDGET_S, POSITION_S, Pass, Ready, is_behind, plan
 from .row import Row
 from .warmup import calibrate
 
-Inbox = queue.SimpleQueue[Command | None]  # None: stop
+Inbox = queue.SimpleQueue[tuple[Command, float] | None]  # with when it was sent; None: stop
 
 _IDLE_S = 0.5  # between heartbeats while there is nothing to do
 _MAX_FAULTS = 3  # steps that fail one after another
@@ -70,6 +70,7 @@ class Loop:
         clock: Callable[[], float],
     ) -> None:
         self.is_stopping = False
+        self._audio = backend.config.audio
         self._max_sessions = min(max_sessions, backend.max_slots)
         self._inbox = inbox
         self._post = post
@@ -87,6 +88,11 @@ class Loop:
             int, Row
         ] = {}  # rows that may have something to do; the rest cost nothing
         self._report_load()
+
+    @property
+    def real_time_factor(self) -> float:
+        """Computing time over audio time for the live sessions that are open, at least one."""
+        return self._costs.seconds(max(1, self._leases.n_live)) / POSITION_S
 
     def turn(self) -> None:
         """Do what there is to do, or wait a while for it. Raises FaultLimitError."""
@@ -107,22 +113,21 @@ class Loop:
     def _admit(self) -> None:
         """Take what the sessions sent; wait for it while there is nothing else to do."""
         try:
-            command = self._inbox.get(block=self._is_idle, timeout=_IDLE_S)
-            while True:
-                self._obey(command)
-                command = self._inbox.get_nowait()
+            item = self._inbox.get(block=self._is_idle, timeout=_IDLE_S)
+            while item is not None:
+                self._obey(*item)
+                item = self._inbox.get_nowait()
+            self.is_stopping = True
         except queue.Empty:
             return
 
-    def _obey(self, command: Command | None) -> None:
-        if command is None:
-            self.is_stopping = True
-        elif isinstance(command, Open):
+    def _obey(self, command: Command, sent_s: float) -> None:
+        if isinstance(command, Open):
             self._open(command)
         elif (row := self._leases.rows.get(command.lease)) is not None:
             self._awake[row.lease] = row
             if isinstance(command, Audio | Flush):
-                row.push(command)
+                row.push(command, sent_s)
             elif isinstance(command, Seen):
                 row.n_unread -= command.n_tokens
             elif isinstance(command, Close):
@@ -163,10 +168,12 @@ class Loop:
         if not rows:
             return []
         try:
-            mel = np.stack([row.take(each.n_positions, self._n_turns) for row in rows])
+            sent_s = [row.oldest_s for row in rows if row.oldest_s is not None]
+            spans = [row.cut(each.n_positions, self._n_turns) for row in rows]
+            mel = frames_of(spans, self._audio)
             started_s = self._clock()
             results = self._advance(rows, mel, each.n_positions)
-            self._costs.observe(len(rows), each.n_positions, self._clock() - started_s)
+            self._note(each, len(rows), started_s, min(sent_s, default=None))
         except Exception as error:
             self._fail(rows, error)
             return []
@@ -184,6 +191,13 @@ class Loop:
         ids = (batch.advance if n_positions == 1 else batch.advance_guessing)(slots, mel)
         return [Result(row, ids[at], None) for at, row in enumerate(rows)]
 
+    def _note(self, each: Pass, n_rows: int, started_s: float, sent_s: float | None) -> None:
+        """Learn from a pass that is done, and report it. sent_s: of the oldest live audio in it."""
+        seconds = self._clock() - started_s
+        self._costs.observe(n_rows, each.n_positions, seconds)
+        waited_s = None if sent_s is None else started_s - sent_s
+        self._events.append(Stepped(n_rows, each.n_positions, seconds, waited_s))
+
     def _fail(self, rows: Sequence[Row], error: Exception) -> None:
         """End the sessions of a step that failed, and all others where the caches are lost."""
         log.error("engine=step-failed rows=%d", len(rows), exc_info=error)
@@ -199,19 +213,12 @@ class Loop:
     def _emit(self, results: Sequence[Result]) -> None:
         """Send each row's tokens; end the rows whose numbers are spoilt."""
         for result in results:
-            row, is_token = result.row, result.ids != NO_TOKEN
-            spoilt = np.flatnonzero(result.ids == NOT_FINITE)
-            if len(spoilt):
-                is_token[spoilt[0] :] = False
-            ids = result.ids[is_token]
-            if len(ids):
-                scores = None if result.log_probs is None else result.log_probs[is_token]
-                self._events.append(Tokens(row.lease, row.n_tokens, ids, scores))
-                row.wrote(len(ids))
+            row, ids = result.row, result.ids
+            spoilt = np.flatnonzero(ids == NOT_FINITE)
+            n_good = spoilt[0] if len(spoilt) else len(ids)
+            self._events += row.written(ids, result.log_probs, n_good)
             if len(spoilt):
                 self._end(row, NotFiniteError("the model's numbers became NaN or infinite"))
-            else:
-                self._events += row.finished_flushes()
         self._send()
 
     def _retire(self) -> None:

@@ -97,8 +97,22 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Stepped:
+    """One pass of the model is done.
+
+    n_rows: that advanced, each by n_positions. waited_s: how long the oldest live audio in it had
+    waited since it was fed; None where there was none.
+    """
+
+    n_rows: int
+    n_positions: int
+    seconds: float
+    waited_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The engine's last event: nothing that is still open will go on."""
 
 
-Event = Tokens | Consumed | Flushed | Ended | Load | Stopped
+Event = Tokens | Consumed | Flushed | Ended | Load | Stepped | Stopped

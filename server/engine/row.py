@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 from ...model.config import ModelConfig
+from ...model.delay import NO_TOKEN
 from ...model.mel import Floats, MelStream
 from .admission import Kind
-from .messages import Audio, Flush, Flushed, Open
+from .messages import Audio, Flush, Flushed, Ids, Open, Tokens
 from .plan import MAX_BLOCK
 
 # Positions cut ahead of the next pass. More stays in the queue, whose bound the client feels.
@@ -29,7 +30,8 @@ class Row:
         self.last_turn = 0
         self.is_ending = False
         self._mel = MelStream(config, request.delay_tokens)
-        self._queue: deque[Audio | Flush] = deque()
+        self._queue: deque[tuple[Audio | Flush, float]] = deque()
+        self._arrivals: deque[tuple[int, float]] = deque()  # of live audio: last position, when
         self._n_taken = 0  # positions
         self._n_freed = 0  # samples that left the queue and were not reported
         self._marks: deque[tuple[int, int]] = deque()  # of flushes: last position, padding
@@ -44,9 +46,14 @@ class Row:
         """Whether the session was ended by its client and has written everything."""
         return self.is_ending and not self._marks
 
-    def push(self, item: Audio | Flush) -> None:
+    @property
+    def oldest_s(self) -> float | None:
+        """When the audio was sent that waits longest; None for uploads, which wait by design."""
+        return self._arrivals[0][1] if self._arrivals else None
+
+    def push(self, item: Audio | Flush, sent_s: float) -> None:
         """Append audio or a flush to the queue, which the client's side bounds."""
-        self._queue.append(item)
+        self._queue.append((item, sent_s))
 
     def pull(self) -> int:
         """Cut frames for the next passes; return how many samples left the queue, now and then.
@@ -54,10 +61,9 @@ class Row:
         Raises AudioError.
         """
         while self._queue and self._mel.n_ready < _AHEAD and not self.is_ending:
-            item = self._queue.popleft()
+            item, sent_s = self._queue.popleft()
             if isinstance(item, Audio):
-                self._n_freed += len(item.samples)
-                self._mel.feed(item.samples)
+                self._hear(item, sent_s)
             else:
                 padding = self._mel.flush()
                 self._marks.append((self._n_taken + self._mel.n_ready, padding))
@@ -67,22 +73,44 @@ class Row:
         n_samples, self._n_freed = self._n_freed, 0
         return n_samples
 
-    def take(self, n_positions: int, turn: int) -> Floats:
-        """Return the frames of the next positions, [n * frames_per_token, n_mels]."""
-        mel = self._mel.take(n_positions)
+    def _hear(self, audio: Audio, sent_s: float) -> None:
+        n_before = self._mel.n_ready
+        self._n_freed += len(audio.samples)
+        self._mel.feed(audio.samples)
+        if self.kind is Kind.LIVE and self._mel.n_ready > n_before:
+            self._arrivals.append((self._n_taken + self._mel.n_ready, sent_s))
+
+    def cut(self, n_positions: int, turn: int) -> Floats:
+        """Return the samples of the next positions, as `MelStream.cut` does."""
+        span = self._mel.cut(n_positions)
         self._n_taken += n_positions
         self.last_turn = turn
-        return mel
+        while self._arrivals and self._arrivals[0][0] <= self._n_taken:
+            self._arrivals.popleft()
+        return span
 
-    def wrote(self, n_tokens: int) -> None:
-        """Count tokens that were sent to the reader."""
-        self.n_tokens += n_tokens
-        self.n_unread += n_tokens
+    def written(self, ids: Ids, log_probs: Floats | None, n_good: int) -> list[Tokens | Flushed]:
+        """Return what to tell of the last positions taken, each flush right after its last token.
 
-    def finished_flushes(self) -> list[Flushed]:
-        """Return the flushes whose last position was taken, once."""
-        flushed = []
-        while self._marks and self._marks[0][0] <= self._n_taken:
-            _, padding = self._marks.popleft()
-            flushed.append(Flushed(self.lease, self.n_tokens, padding))
-        return flushed
+        ids: of those positions, [n], NO_TOKEN where the prompt was. n_good: how many can be used.
+        """
+        told: list[Tokens | Flushed] = []
+        start, first = 0, self._n_taken - len(ids)
+        while self._marks and self._marks[0][0] <= first + n_good:
+            position, padding = self._marks.popleft()
+            told += self._tokens(ids, log_probs, start, position - first)
+            told.append(Flushed(self.lease, self.n_tokens, padding))
+            start = position - first
+        return told + self._tokens(ids, log_probs, start, n_good)
+
+    def _tokens(self, ids: Ids, log_probs: Floats | None, start: int, end: int) -> list[Tokens]:
+        """Return the tokens of positions `start` to `end` of the last pass, if there are any."""
+        is_token = ids[start:end] != NO_TOKEN
+        tokens = ids[start:end][is_token]
+        if not len(tokens):
+            return []
+        scores = None if log_probs is None else log_probs[start:end][is_token]
+        first_index = self.n_tokens
+        self.n_tokens += len(tokens)
+        self.n_unread += len(tokens)
+        return [Tokens(self.lease, first_index, tokens, scores)]

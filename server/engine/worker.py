@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from ...model.config import ModelConfig
 from .backend import Backend
@@ -33,8 +34,10 @@ class Worker(threading.Thread):
         super().__init__(name="voxwire-engine", daemon=False)
         self.started = threading.Event()  # or failed to
         self.config: ModelConfig | None = None  # once started
+        self.tokenizer_file: Path | None = None  # likewise
         self.failure: Exception | None = None
         self.beat_s = clock()
+        self.real_time_factor = 0.0  # see Loop
         self._load = load
         self._release: Callable[[], None] | None = None
         self._max_sessions = max_sessions
@@ -44,7 +47,7 @@ class Worker(threading.Thread):
 
     def send(self, command: Command) -> None:
         """Pass a command to the engine. Any thread; never waits."""
-        self._inbox.put(command)
+        self._inbox.put((command, self._clock()))
 
     def stop(self) -> None:
         """End the thread, and with it all sessions. Any thread; never waits."""
@@ -69,8 +72,9 @@ class Worker(threading.Thread):
         backend = self._load()
         self._release = backend.release
         loop = Loop(backend, self._max_sessions, self._inbox, self._post, self._clock)
-        self.config = backend.config
+        self.config, self.tokenizer_file = backend.config, backend.tokenizer_file
         self.started.set()
         while not loop.is_stopping and threading.main_thread().is_alive():
             self.beat_s = self._clock()
             loop.turn()
+            self.real_time_factor = loop.real_time_factor

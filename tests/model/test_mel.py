@@ -15,7 +15,7 @@ from tests.random_checkpoint import PARAMS
 from voxwire.model.config import AudioConfig, ModelConfig
 from voxwire.model.delay import DELAYS_TOKENS, N_PREFIX_TOKENS, right_pad_tokens
 from voxwire.model.errors import AudioError
-from voxwire.model.mel import MelStream, log_mel
+from voxwire.model.mel import MelStream, frames_of, log_mel
 
 CONFIG = ModelConfig.from_params(PARAMS["tiny"])
 
@@ -64,6 +64,18 @@ def test_a_frame_does_not_depend_on_its_neighbours(first: int, n: int) -> None:
     windows = make_recording(3, 128 * 400).reshape(128, 400)
     together = log_mel(windows, AudioConfig())
     assert np.array_equal(log_mel(windows[first : first + n], AudioConfig()), together[first:][:n])
+
+
+@pytest.mark.parametrize("n_sessions", [1, 3, 40])
+@pytest.mark.parametrize("n_positions", [1, 5])
+def test_sessions_together_get_the_bits_they_get_alone(n_sessions: int, n_positions: int) -> None:
+    alone, together = ([MelStream(CONFIG, 6) for _ in range(n_sessions)] for _ in range(2))
+    for seed, streams in enumerate(zip(alone, together, strict=True)):
+        for stream in streams:
+            stream.feed(make_recording(seed, 1280 * 6))
+    frames = frames_of([stream.cut(n_positions) for stream in together], CONFIG.audio)
+    assert np.array_equal(frames, np.stack([stream.take(n_positions) for stream in alone]))
+    assert {stream.n_ready for stream in together} == {6 - n_positions}
 
 
 def test_a_position_is_ready_when_its_last_window_is_complete() -> None:

@@ -16,7 +16,8 @@ from tests.server.voices import CHILD, Voice, read, voices
 from voxwire.model.mel import MelStream
 from voxwire.model.offline import transcribe_tokens
 from voxwire.model.stream import SlotBatch
-from voxwire.server.live import Collector, LiveTranscriber, OpenModel, open_model
+from voxwire.server.collector import Collector
+from voxwire.server.live import LiveTranscriber, OpenModel, open_model
 
 EMBEDDED = Path(voxwire.model.__file__).parent / "embedded"
 DELAY = 6  # positions: 480 ms

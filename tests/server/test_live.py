@@ -13,7 +13,8 @@ from tests.server.media_files import Signal, chirp
 from voxwire.model.errors import AudioError, DelayError
 from voxwire.model.offline import transcribe_tokens
 from voxwire.model.text import Delta
-from voxwire.server.live import Collector, LiveTranscriber, OpenModel
+from voxwire.server.collector import Collector
+from voxwire.server.live import LiveTranscriber, OpenModel
 
 DELAY_TOKENS = 2
 

@@ -124,6 +124,23 @@ def test_a_flush_brings_all_tokens_and_the_stream_stays_open() -> None:
     run(speak)
 
 
+def test_a_flush_is_told_right_after_its_last_token_however_much_audio_waits_behind_it() -> None:
+    async def speak(engine: Engine) -> None:
+        session = engine.open(delay_ms=480)
+        await session.feed(noise(0, 12_800))
+        session.flush()
+        await session.feed(noise(1, 128_000))  # enough for blocks that reach past the flush
+        session.end()
+        seen = [event async for event in session]
+        at = next(i for i, event in enumerate(seen) if isinstance(event, Flushed))
+        flushed = seen[at]
+        assert isinstance(flushed, Flushed)
+        n_positions = (12_800 + flushed.padding_samples) // 1280
+        assert flushed.n_tokens == at == n_positions - 6  # the prompt's own end
+
+    run(speak)
+
+
 def test_a_session_waits_while_its_queue_is_full() -> None:
     held = threading.Event()
 

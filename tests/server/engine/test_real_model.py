@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.model.models import alone, make_model, make_recording
 from tests.server.engine.sessions import TIMEOUT_S, transcribe
+from voxwire.model.cache import RingStep
 from voxwire.model.device import free_unused_memory, release_thread
 from voxwire.model.mel import Floats
 from voxwire.model.rope import Ints
@@ -42,12 +43,12 @@ class Sabotaged(SlotBatch):
 
     fails_with: Exception | None = None
 
-    def _encode(self, rows: Ints, mel: Floats, probe: Probe | None) -> mx.array:
-        audio = super()._encode(rows, mel, probe)
+    def _encode(self, rows: Ints, mel: Floats, probe: Probe | None) -> tuple[RingStep, mx.array]:
+        heard = super()._encode(rows, mel, probe)
         if self.fails_with is not None:
             error, self.fails_with = self.fails_with, None
             raise error
-        return audio
+        return heard
 
 
 class Real:

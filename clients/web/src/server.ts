@@ -1,0 +1,63 @@
+// What the page asks the server over HTTP: whether it is there, has room, and wants a key.
+
+import { Problem } from "./problems";
+
+const STORED_KEY = "voxwire.key";
+
+/** The key to send, if the server wants one. Kept for the tab only. */
+export const key = {
+  get value(): string {
+    return sessionStorage.getItem(STORED_KEY) ?? "";
+  },
+  set value(value: string) {
+    sessionStorage.setItem(STORED_KEY, value);
+  },
+};
+
+/** What /readyz says. */
+export interface Readiness {
+  ready: boolean;
+  reason: "engine_dead" | "draining" | "full" | null;
+  model: string;
+  slots: { used: number; free: number; total: number };
+}
+
+const WHY_NOT = {
+  full: "all its places are taken",
+  draining: "it is being shut down or has just started",
+  engine_dead: "its engine has failed, and it needs a restart",
+};
+
+export function headers(): Record<string, string> {
+  return key.value ? { Authorization: `Bearer ${key.value}` } : {};
+}
+
+/** The subprotocols by which a WebSocket brings the key, as it can set no headers. */
+export function subprotocols(): string[] {
+  return key.value ? ["voxwire", `openai-insecure-api-key.${key.value}`] : ["voxwire"];
+}
+
+/** Ask whether there is room, and how much. Rejects where the server is gone. */
+export async function askReadiness(): Promise<Readiness> {
+  const response = await fetch("readyz", { cache: "no-store" });
+  return (await response.json()) as Readiness;
+}
+
+/** Find out why a socket did not open, which browsers do not tell. */
+export async function diagnose(): Promise<Problem | "key" | null> {
+  try {
+    const response = await fetch("v1/models", { headers: headers(), cache: "no-store" });
+    if (response.status === 401) return "key";
+    if (response.status === 403) return new Problem("forbidden", await messageOf(response));
+    const { reason } = await askReadiness();
+    return reason && new Problem("full", WHY_NOT[reason]);
+  } catch {
+    return new Problem("gone");
+  }
+}
+
+/** Return what an error answer says, shaped as OpenAI's. */
+export async function messageOf(response: Response): Promise<string> {
+  const body = (await response.json().catch(() => null)) as { error?: { message?: string } } | null;
+  return body?.error?.message ?? "";
+}

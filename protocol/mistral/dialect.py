@@ -1,0 +1,277 @@
+"""Mistral's realtime transcription, sans I/O: /v1/audio/transcriptions/realtime.
+
+Each `input_audio.flush` is answered by exactly one `transcription.done`, and so is audio that the
+client ends without a flush.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import ClassVar, Self
+
+from pydantic import BaseModel
+
+from ..closing import closing
+from ..dialect import Close, Context, Message
+from ..errors import InvalidRequestError, RefusedError, VoxwireError
+from ..messages import MessageError, decode_audio, parse_fields, parse_object, quoted
+from ..session import (
+    Audio,
+    AudioFormat,
+    CloseReason,
+    Commit,
+    Configure,
+    Configured,
+    Draining,
+    Encoding,
+    Ended,
+    Endpoint,
+    Event,
+    Final,
+    Finish,
+    Partial,
+    Request,
+    RequestRefused,
+    SessionSettings,
+    SpeechStarted,
+    SpeechStopped,
+    VadEndpoint,
+    Warned,
+)
+from ..utterance import Utterance
+from .events import (
+    Append,
+    AudioEncoding,
+    AudioFormatFields,
+    Done,
+    ErrorEvent,
+    Fault,
+    Notice,
+    Segment,
+    SegmentChunk,
+    Session,
+    SessionCreated,
+    SessionPatch,
+    SessionUpdate,
+    SessionUpdated,
+    TextDelta,
+    TurnDetection,
+    TurnDetectionPatch,
+    TurnEnd,
+    TurnStart,
+    Usage,
+    WarningEvent,
+)
+
+_ENCODINGS: Mapping[AudioEncoding, Encoding] = MappingProxyType(
+    {
+        "pcm_s16le": Encoding.PCM16,
+        "pcm_f32le": Encoding.FLOAT32,
+        "pcm_mulaw": Encoding.MULAW,
+        "pcm_alaw": Encoding.ALAW,
+    }
+)
+# A segment that was closed so ends no utterance: it goes on, or Ended says why it does not.
+_GOES_ON = (CloseReason.ENDPOINT, CloseReason.LIMIT, CloseReason.ERROR)
+_NAMES = MappingProxyType({encoding: name for name, encoding in _ENCODINGS.items()})
+
+
+class Mistral:
+    """One client's view of a session; what is said between two flushes is one utterance."""
+
+    name: ClassVar[str] = "mistral"
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._request_id = context.new_id("req")
+        self._asked = SessionSettings(endpoint=None)  # with all updates that were sent on
+        self._in_effect = self._asked
+        self._ignored: dict[str, list[str]] = {}  # of each update that is not answered
+        self._has_audio = False
+        self._owes_done = True  # something was said, or nothing ever, that no done has answered
+        self._utterance = Utterance()
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str], context: Context) -> Self:
+        """Return the dialect. Any name of a model is taken, and means the one that is served."""
+        return cls(context)
+
+    @property
+    def settings(self) -> SessionSettings:
+        """What the session begins with: PCM at 16 kHz."""
+        return self._asked
+
+    def greet(self) -> Sequence[Message]:
+        """Return `session.created`."""
+        return [SessionCreated(session=self._session()).model_dump_json()]
+
+    def receive(self, message: Message) -> Sequence[Request]:
+        """Return what a message asks for. Raises InvalidRequestError."""
+        fields = parse_object(message)
+        match fields.get("type"):
+            case "session.update":
+                return self._update(parse_fields(SessionUpdate, fields).session)
+            case "input_audio.append":
+                data = decode_audio(parse_fields(Append, fields).audio)
+                self._has_audio = self._owes_done = True
+                return [Audio(data)]
+            case "input_audio.flush":
+                return [Commit()]
+            case "input_audio.end":
+                return [Finish()]
+            case name:
+                got = quoted(name) if isinstance(name, str) else "nothing"
+                message = f"expected session.update or input_audio.*, got {got}"
+                raise MessageError(message, code="unknown_event", param="type")
+
+    def _update(self, patch: SessionPatch) -> Sequence[Request]:
+        if self._has_audio:
+            message = "the session can be updated before its first audio only"
+            raise MessageError(message, code="invalid_value", param="session")
+        ref = self._context.new_id("update")
+        self._asked = _merge(self._asked, patch)
+        self._ignored[ref] = [quoted(name) for name in _extras(patch, "session")]
+        return [Configure(self._asked, ref)]
+
+    def tell(self, event: Event) -> Sequence[Message | Close]:
+        """Return how Mistral says an event; nothing where it has no word for it."""
+        match event:
+            case Partial():
+                return [TextDelta(text=self._utterance.add_partial(event)).model_dump_json()]
+            case Final():
+                return list(self._final(event))
+            case SpeechStarted():
+                return [TurnStart(time_s=event.at_s).model_dump_json()]
+            case SpeechStopped():
+                return [TurnEnd(time_s=event.at_s).model_dump_json()]
+            case Configured():
+                return self._configured(event)
+            case RequestRefused():
+                return self._refused(event)
+            case Warned():
+                return [_warning(event.code, event.message)]
+            case Draining():
+                return [_warning("draining", f"the server goes down in {event.seconds_left:.0f} s")]
+            case Ended():
+                return list(self._ended(event))
+            case _:
+                return ()
+
+    def _configured(self, event: Configured) -> Sequence[Message]:
+        if event.ref not in self._ignored:
+            return ()
+        self._in_effect = event.settings
+        updated = SessionUpdated(session=self._session()).model_dump_json()
+        ignored = self._ignored.pop(event.ref)
+        if not ignored:
+            return [updated]
+        message = f"not supported, and ignored: {', '.join(ignored)}"
+        return [updated, _warning("unsupported_fields", message, ignored)]
+
+    def _refused(self, event: RequestRefused) -> Sequence[Message]:
+        if event.ref in self._ignored:
+            del self._ignored[event.ref]
+            self._asked = self._in_effect
+        return [_error(event.error)]
+
+    def _final(self, final: Final) -> Iterator[Message]:
+        self._utterance.add_final(final)
+        if final.text:
+            segment = Segment(text=final.text, start=final.start_s, end=final.end_s)
+            yield segment.model_dump_json()
+        if final.reason not in _GOES_ON:
+            yield self._done()
+
+    def _ended(self, event: Ended) -> Iterator[Message | Close]:
+        if event.error is not None:
+            yield _error(event.error)
+        elif self._owes_done:
+            yield self._done()
+        yield closing(event)
+
+    def _done(self) -> str:
+        done, self._utterance = self._utterance, Utterance()
+        self._owes_done = False
+        return Done(
+            model=self._context.model,
+            text=done.text,
+            segments=[
+                SegmentChunk(text=final.text, start=final.start_s, end=final.end_s)
+                for final in done.finals
+                if final.text
+            ],
+            usage=Usage(
+                prompt_tokens=done.n_tokens,
+                completion_tokens=done.n_tokens,
+                total_tokens=2 * done.n_tokens,
+                prompt_audio_seconds=round(done.duration_s),
+            ),
+        ).model_dump_json()
+
+    def _session(self) -> Session:
+        settings = self._in_effect
+        return Session(
+            request_id=self._request_id,
+            model=self._context.model,
+            audio_format=AudioFormatFields(
+                encoding=_NAMES[settings.format.encoding], sample_rate=settings.format.rate_hz
+            ),
+            target_streaming_delay_ms=settings.delay_ms or self._context.default_delay_ms,
+            turn_detection=_show_turn(settings.endpoint),
+        )
+
+
+def _merge(settings: SessionSettings, patch: SessionPatch) -> SessionSettings:
+    if patch.audio_format is not None:
+        encoding = _ENCODINGS[patch.audio_format.encoding]
+        form = AudioFormat(encoding, patch.audio_format.sample_rate)
+        settings = replace(settings, format=form)
+    if "target_streaming_delay_ms" in patch.model_fields_set:
+        settings = replace(settings, delay_ms=patch.target_streaming_delay_ms)
+    if "turn_detection" in patch.model_fields_set:
+        settings = replace(settings, endpoint=_endpoint(patch.turn_detection))
+    return settings
+
+
+def _endpoint(patch: TurnDetectionPatch | None) -> Endpoint:
+    if patch is None:
+        return None
+    return VadEndpoint(threshold=patch.start_threshold, silence_ms=patch.min_silence_ms)
+
+
+def _show_turn(endpoint: Endpoint) -> TurnDetection | None:
+    if not isinstance(endpoint, VadEndpoint):
+        return None
+    return TurnDetection(start_threshold=endpoint.threshold, min_silence_ms=endpoint.silence_ms)
+
+
+def _extras(patch: BaseModel, path: str) -> Iterator[str]:
+    """Return what was asked for in vain, at any depth."""
+    for name, value in (patch.model_extra or {}).items():
+        if value:
+            yield f"{path}.{name}"
+    for name in type(patch).model_fields:
+        part = getattr(patch, name)
+        if isinstance(part, BaseModel):
+            yield from _extras(part, f"{path}.{name}")
+
+
+def _warning(code: str, message: str, params: Sequence[str] = ()) -> str:
+    notice = Notice(code=code, message=message, params=list(params))
+    return WarningEvent(warning=notice).model_dump_json()
+
+
+def _error(error: VoxwireError) -> str:
+    return ErrorEvent(error=Fault(message=error.message, code=_status(error))).model_dump_json()
+
+
+def _status(error: VoxwireError) -> int:
+    match error:
+        case InvalidRequestError():
+            return 400
+        case RefusedError():
+            return 503
+        case _:
+            return 500

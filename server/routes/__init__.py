@@ -1,0 +1,1 @@
+"""The server's addresses, one module for each kind of client."""

@@ -1,0 +1,134 @@
+"""The WebSockets: which dialect is spoken at which path, and how a client is refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from fastapi import APIRouter, WebSocket
+
+from ...protocol.deepgram.dialect import Deepgram
+from ...protocol.dialect import Close, Context, Dialect, Message
+from ...protocol.errors import VoxwireError
+from ...protocol.mistral.dialect import Mistral
+from ...protocol.native.dialect import Native
+from ...protocol.native.resume import Resumption, refusal
+from ...protocol.realtime import Realtime
+from ..connection import Connection
+from ..doors.asgi import visitor_of
+from ..resumption import Carried
+from ..service import Service
+from .errors import error_response
+
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+FromQuery: TypeAlias = Callable[[Mapping[str, str], Context], Dialect]
+
+
+@router.websocket("/v1/stream")
+async def native(socket: WebSocket) -> None:
+    """Speak voxwire's own dialect, on a session that outlives its sockets."""
+    if "resume" in socket.query_params:
+        await resume(socket)
+    else:
+        await converse(socket, Native.from_query)
+
+
+@router.websocket("/v1/realtime")
+async def realtime(socket: WebSocket) -> None:
+    """Speak OpenAI's Realtime dialect, or vLLM's.
+
+    A token brings the settings that it was issued with, as if the client had sent them first.
+    """
+    token = visitor_of(socket).token
+    session = json.loads(token.session) if token is not None and token.session else None
+    opening = [json.dumps({"type": "session.update", "session": session})] if session else []
+    await converse(socket, Realtime.from_query, opening)
+
+
+@router.websocket("/v1/audio/transcriptions/realtime")
+async def mistral(socket: WebSocket) -> None:
+    """Speak Mistral's realtime dialect."""
+    await converse(socket, Mistral.from_query)
+
+
+@router.websocket("/v1/listen")
+async def deepgram(socket: WebSocket) -> None:
+    """Speak Deepgram's live dialect."""
+    await converse(socket, Deepgram.from_query)
+
+
+async def converse(
+    socket: WebSocket, from_query: FromQuery, opening: Sequence[Message] = ()
+) -> None:
+    """Admit a client and carry its session, or refuse it by an HTTP answer to its handshake.
+
+    opening: messages that count as the client's first.
+    """
+    service: Service = socket.app.state.service
+    visitor = visitor_of(socket)
+    try:
+        dialect = from_query(socket.query_params, service.context())
+        session = service.open_session(dialect.settings, dialect.name, visitor.key_id)
+    except VoxwireError as error:
+        log.info("path=%s refused=%s", socket.url.path, error.code)
+        service.metrics.refused(error.code)
+        await socket.send_denial_response(error_response(error))
+        return
+    carried = Carried(session, dialect, visitor.key_id)
+    if isinstance(dialect, Native) and dialect.resume_token is not None:
+        service.resumptions.add(dialect.resume_token, carried)
+    try:
+        await socket.accept(visitor.subprotocol)
+    except BaseException:
+        service.resumptions.let_go(carried, is_told=True)
+        raise
+    await _carry(socket, carried, dialect.greet(), opening)
+
+
+async def resume(socket: WebSocket) -> None:
+    """Go on with a session on another socket; where it is lost, say so there.
+
+    A page cannot read the HTTP answer to a handshake that fails, so the socket is accepted first.
+    """
+    service: Service = socket.app.state.service
+    visitor = visitor_of(socket)
+    await socket.accept(visitor.subprotocol)
+    carried: Carried | None = None
+    try:
+        wanted = Resumption.from_query(socket.query_params)
+        carried = await service.resumptions.claim(wanted.token, visitor.key_id)
+        received = await carried.session.received()
+        assert isinstance(carried.dialect, Native)
+        greeting = carried.dialect.resume(wanted.after_seq, received)
+    except VoxwireError as error:
+        log.info("path=%s refused=%s", socket.url.path, error.code)
+        service.metrics.refused(error.code)
+        await socket.send_text(refusal(error))
+        await socket.close(1008, error.code)
+        if carried is not None:
+            service.resumptions.let_go(carried, is_told=False)
+        return
+    await _carry(socket, carried, greeting, ())
+
+
+async def _carry(
+    socket: WebSocket,
+    carried: Carried,
+    greeting: Sequence[Message | Close],
+    opening: Sequence[Message],
+) -> None:
+    """Carry a session until this socket is over; the session may wait for another."""
+    service: Service = socket.app.state.service
+    idle_s = service.settings.session_idle_s
+    connection = Connection(socket, carried.dialect, carried.session, greeting, opening, idle_s)
+    carried.connection = connection
+    is_told = False
+    try:
+        is_told = await connection.run()
+    finally:
+        if carried.connection is connection:  # else it was displaced
+            service.resumptions.let_go(carried, is_told=is_told)

@@ -1,0 +1,1 @@
+"""One stream of audio from its first byte to its last final, whatever connection carries it."""

@@ -1,0 +1,160 @@
+"""The way of the audio into the engine: decoded, gated, and marked where segments end.
+
+Event loop only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ...protocol.session import (
+    CloseReason,
+    Committed,
+    Event,
+    PadEndpoint,
+    SessionSettings,
+    SpeechStarted,
+    SpeechStopped,
+    VadEndpoint,
+)
+from .clock import SessionClock
+from .rolling import RollingSession
+from .samples import RATE_HZ, SampleReader, Samples
+from .segments import Mark, SegmentWriter
+from .vad import Heard, Skipped, Speech, TurnDetector, TurnStarted, TurnStopped
+
+Tell = Callable[[list[Event]], None]
+
+
+class Hearing:
+    """What a session hears, and where its segments end: both depend on the audio alone.
+
+    All methods that feed wait while the engine has no room, and raise what its session does.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        clock: SessionClock,
+        writer: SegmentWriter,
+        max_segment_s: float,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._writer = writer
+        self._max_segment_samples = int(max_segment_s * RATE_HZ)
+        self._reader = SampleReader(settings.format)
+        self._detector = _detector(settings)
+        self._n_open = 0  # samples heard since a flush, which some final accounts for
+        self._n_unmarked = 0  # samples heard since a mark
+        self._start_s: float | None = None  # of the turn, where a detector tells
+
+    def configure(self, settings: SessionSettings) -> None:
+        """Take new settings. What a resampler still holds of the old format is dropped."""
+        if settings.format != self._settings.format:
+            self._reader = SampleReader(settings.format)
+        if self._detector is not None and isinstance(settings.endpoint, VadEndpoint):
+            self._detector.configure(settings.endpoint)
+        elif self._clock.n_sent == 0:
+            self._detector = _detector(settings)
+        self._settings = settings
+
+    async def hear(self, heard: RollingSession, data: bytes, tell: Tell) -> None:
+        """Take bytes of the client's. Raises InvalidRequestError, having taken nothing."""
+        await self._take(heard, self._reader.read(data), tell)
+
+    async def commit(self, heard: RollingSession, tell: Tell) -> None:
+        """Close the segment with all that came."""
+        await self._take_rest(heard, tell)
+        await self._close(heard, tell, CloseReason.COMMIT)
+
+    async def clear(self, heard: RollingSession, tell: Tell) -> None:
+        """Drop what came since the last segment was closed, and what is written of it."""
+        await self._take_rest(heard, lambda events: None)
+        self._mark(None, is_announced=True)
+        await heard.flush()
+
+    async def finish(self, heard: RollingSession, tell: Tell, reason: CloseReason) -> None:
+        """Close the last segment with all that came, and end the engine's session."""
+        await self._take_rest(heard, tell)
+        self._mark(reason if self._n_open else None, is_announced=True)
+        await heard.end()
+
+    async def _take_rest(self, heard: RollingSession, tell: Tell) -> None:
+        """Take what the resampler and the detector still hold."""
+        await self._take(heard, self._reader.flush(), tell)
+        if self._detector is not None:
+            await self._obey(heard, self._detector.flush(), tell)
+
+    async def _take(self, heard: RollingSession, samples: Samples, tell: Tell) -> None:
+        if self._detector is None:
+            await self._feed(heard, samples, tell)
+        else:
+            await self._obey(heard, await self._detector.feed(samples), tell)
+
+    async def _feed(self, heard: RollingSession, samples: Samples, tell: Tell) -> None:
+        """Feed samples, and close a segment that becomes too long at the very sample."""
+        if isinstance(self._settings.endpoint, PadEndpoint):  # the writer sees to it
+            await self._feed_piece(heard, samples)
+            return
+        while len(samples):
+            piece = samples[: self._max_segment_samples - self._n_unmarked]
+            samples = samples[len(piece) :]
+            await self._feed_piece(heard, piece)
+            if self._n_unmarked >= self._max_segment_samples:
+                tell([Committed(self._writer.next_segment, CloseReason.LIMIT)])
+                self._mark(CloseReason.LIMIT, is_announced=True, is_flush=False)
+
+    async def _feed_piece(self, heard: RollingSession, samples: Samples) -> None:
+        self._clock.heard(len(samples))
+        self._n_open += len(samples)
+        self._n_unmarked += len(samples)
+        await heard.feed(samples)
+
+    async def _obey(self, heard: RollingSession, items: Iterable[Heard], tell: Tell) -> None:
+        """Do what the detector says of the audio, in its order."""
+        for item in items:
+            match item:
+                case Speech():
+                    await self._feed(heard, item.samples, tell)
+                case Skipped():
+                    self._clock.skipped(item.n_samples)
+                case TurnStarted():
+                    self._start_s = item.at_sample / RATE_HZ
+                    tell([SpeechStarted(self._writer.next_segment, self._start_s)])
+                case TurnStopped():
+                    at_s = item.at_sample / RATE_HZ
+                    tell([SpeechStopped(self._writer.next_segment, at_s)])
+                    await self._close(heard, tell, CloseReason.ENDPOINT)
+
+    async def _close(self, heard: RollingSession, tell: Tell, reason: CloseReason) -> None:
+        """Close a segment here, and have all of it written."""
+        # Where the writer closes segments too, only it knows the number of this one.
+        is_announced = not isinstance(self._settings.endpoint, PadEndpoint)
+        if is_announced:
+            tell([Committed(self._writer.next_segment, reason)])
+        self._mark(reason, is_announced=is_announced)
+        await heard.flush()
+
+    def _mark(
+        self, reason: CloseReason | None, *, is_announced: bool, is_flush: bool = True
+    ) -> None:
+        mark = Mark(
+            reason=reason,
+            n_heard=self._clock.n_heard,
+            end_s=self._clock.sent_s,
+            start_s=self._start_s,
+            is_announced=is_announced,
+            is_flush=is_flush,
+        )
+        self._writer.mark(mark)
+        if is_flush:
+            self._clock.flush_begins()
+            self._n_open = 0
+        self._n_unmarked = 0
+        self._start_s = None
+
+
+def _detector(settings: SessionSettings) -> TurnDetector | None:
+    endpoint = settings.endpoint
+    return TurnDetector(endpoint) if isinstance(endpoint, VadEndpoint) else None

@@ -1,0 +1,286 @@
+"""One session: requests in, events out, whatever connection carries them. Event loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ...model.delay import MS_PER_TOKEN
+from ...protocol.errors import (
+    InvalidRequestError,
+    SessionClosedError,
+    SessionFailedError,
+    SessionLimitError,
+    SlowReaderError,
+    VoxwireError,
+)
+from ...protocol.session import (
+    Audio,
+    Clear,
+    Cleared,
+    CloseReason,
+    Commit,
+    Configure,
+    Configured,
+    Draining,
+    Ended,
+    Event,
+    Finish,
+    KeepAlive,
+    Lag,
+    Received,
+    Reply,
+    Request,
+    SessionSettings,
+    VadEndpoint,
+    Warned,
+)
+from ..engine.place import Place
+from ..engine.session import Token
+from .backing import Backing
+from .clock import SessionClock
+from .hearing import Hearing
+from .outbox import Outbox
+from .receipts import Receipts
+from .rolling import Roll, RollingSession
+from .segments import SegmentWriter
+from .state import State, check_move, check_state
+from .stopwatch import Stopwatch
+from .stuck import StuckWatch
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """One stream of audio and its transcript.
+
+    Give it each request by `handle`, in order, from one task; run `run` in another until it
+    returns; tell the client what comes out of `outbox`, whose last event is Ended.
+    """
+
+    def __init__(
+        self, session_id: str, backing: Backing, place: Place, settings: SessionSettings
+    ) -> None:
+        self.id = session_id
+        self.outbox = Outbox(self._fail_slow_reader)
+        self.settings = settings
+        self.state = State.CREATED
+        self.end_code = ""  # why it ended, once it has
+        self._backing = backing
+        self._place = place
+        max_s = backing.limits.max_segment_s
+        self._clock = SessionClock()
+        self._writer = SegmentWriter(backing.tekken, self._clock, settings.endpoint, max_s)
+        self._hearing = Hearing(settings, self._clock, self._writer, max_s)
+        self._heard: RollingSession | None = None
+        self._is_begun = asyncio.Event()  # or over
+        self._end_reason = CloseReason.END
+        self._told_lag_s = 0.0
+        self._turn = asyncio.Lock()  # one request at a time, though connections change
+        self._receipts = Receipts()
+        patience_s = backing.limits.stuck_after_s
+        self._watch = StuckWatch(patience_s) if patience_s else None
+        self._stopwatch = Stopwatch(backing.metrics)
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio that came."""
+        return self._clock.sent_s
+
+    async def received(self) -> Received:
+        """Return what came, once the request at hand is done."""
+        async with self._turn:
+            return self._receipts.received
+
+    async def handle(self, request: Request) -> None:
+        """Do what the client asks; waits while the engine has no room for more audio.
+
+        Raises InvalidRequestError: nothing was done then, and the session goes on. Must not be
+        cancelled: shield it, or audio is taken in part.
+        """
+        async with self._turn:
+            try:
+                await self._do(request)
+            finally:
+                told = self._receipts.count(request)
+                if told is not None and self.state is not State.CLOSED:
+                    self.outbox.put(told)
+
+    async def _do(self, request: Request) -> None:
+        match request:
+            case Reply():
+                self.outbox.put(request)
+            case KeepAlive():
+                pass
+            case Configure():
+                self._configure(request)
+            case Audio():
+                await self._hear(request.data)
+            case Commit():
+                await self._commit()
+            case Clear():
+                await self._clear(request.ref)
+            case Finish():
+                await self._finish(CloseReason.END)
+
+    async def run(self) -> None:
+        """Tell what the engine writes, until the session has ended."""
+        await self._is_begun.wait()
+        if self._heard is None:
+            return
+        try:
+            async for event in self._heard:
+                if isinstance(event, Token):
+                    self._tell(self._writer.push(event))
+                    self._tell_lag(event)
+                else:
+                    self._tell(self._writer.flushed(event.padding_samples))
+        except VoxwireError as error:
+            self.fail(error)
+        except Exception:
+            log.exception("session=%s writing=failed", self.id)
+            self.fail(SessionFailedError("the transcript could not be written"))
+        else:
+            self._close(self._end_reason, None)
+
+    async def _finish(self, reason: CloseReason) -> None:
+        """Take no more audio, and end when all that came is written."""
+        check_state(self.state, State.CREATED, State.STREAMING, to="finish")
+        self.state = State.DRAINING
+        self._stopwatch.closing()
+        self._end_reason = reason
+        if self._heard is None:
+            self._close(reason, None)
+            return
+        try:
+            await self._hearing.finish(self._heard, self._tell, reason)
+        except (SessionFailedError, SessionClosedError):
+            return  # `run` tells it
+
+    async def drain(self, seconds_left: float) -> None:
+        """Announce that the server goes down, and finish."""
+        async with self._turn:
+            if self.state in (State.CREATED, State.STREAMING):
+                self.outbox.put(Draining(seconds_left))
+                await self._finish(CloseReason.SHUTDOWN)
+
+    def fail(self, error: VoxwireError) -> None:
+        """End with an error, after what was written."""
+        self._close(CloseReason.ERROR, error)
+
+    def abandon(self) -> None:
+        """End because the client is gone; nobody is told."""
+        self._close(CloseReason.DISCONNECT, None)
+
+    def _configure(self, request: Configure) -> None:
+        check_state(self.state, State.CREATED, State.STREAMING, to="change its settings")
+        wanted = request.settings
+        self._backing.engine.check_delay(wanted.delay_ms)
+        if self.state is not State.CREATED:
+            for name in ("delay_ms", "wants_scores"):
+                if getattr(wanted, name) != getattr(self.settings, name):
+                    message = f"{name} can change before the first audio only"
+                    raise InvalidRequestError(message, param=name, ref=request.ref)
+            if isinstance(wanted.endpoint, VadEndpoint) != isinstance(
+                self.settings.endpoint, VadEndpoint
+            ):
+                message = "voice activity detection begins or ends before the first audio only"
+                raise InvalidRequestError(message, param="endpoint", ref=request.ref)
+        self._hearing.configure(wanted)
+        self._writer.endpoint = wanted.endpoint
+        self.settings = wanted
+        self.outbox.put(Configured(wanted, request.ref))
+
+    async def _hear(self, data: bytes) -> None:
+        check_state(self.state, State.CREATED, State.STREAMING, to="take audio")
+        heard, before_s = self._begin(), self.audio_s
+        try:
+            await self._hearing.hear(heard, data, self._tell)
+        except (SessionFailedError, SessionClosedError):
+            return  # `run` tells it
+        self._stopwatch.heard(self.audio_s - before_s)
+        max_s = self._backing.limits.max_s
+        if max_s and self.audio_s > max_s:
+            self.fail(SessionLimitError(f"expected {max_s:g} s of audio at most, got more"))
+
+    async def _commit(self) -> None:
+        check_state(self.state, State.CREATED, State.STREAMING, to="commit")
+        heard = self._begin()
+        self._stopwatch.closing()
+        try:
+            await self._hearing.commit(heard, self._tell)
+        except (SessionFailedError, SessionClosedError):
+            return
+
+    async def _clear(self, ref: str | None) -> None:
+        check_state(self.state, State.CREATED, State.STREAMING, to="clear")
+        if self._heard is not None:
+            try:
+                await self._hearing.clear(self._heard, self._tell)
+            except (SessionFailedError, SessionClosedError):
+                return
+        self.outbox.put(Cleared(ref))
+
+    def _begin(self) -> RollingSession:
+        """Return the engine's session, opened with the settings as they are now."""
+        if self._heard is None:
+            scores = self.settings.wants_scores
+            first = self._place.open(self._delay_ms, log_probs=scores)
+            self._heard = RollingSession(
+                first,
+                lambda stuck: self._backing.engine.replace(stuck, self._delay_ms, log_probs=scores),
+                self._watch,
+                self._clock,
+                self._backing.tekken,
+                self._on_roll,
+            )
+            self.state = State.STREAMING
+            self._is_begun.set()
+        return self._heard
+
+    def _on_roll(self, roll: Roll) -> None:
+        self._clock.begin_anew(roll.token, roll.at)
+        message = f"the decoder wrote nothing over {roll.seconds:.0f} s of speech; it is asked anew"
+        self._tell([Warned("decoder_stuck", message)])
+
+    @property
+    def _delay_ms(self) -> int:
+        return self.settings.delay_ms or self._backing.default_delay_ms
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            self._stopwatch.told(event, self.audio_s)
+            self.outbox.put(event)
+
+    def _tell_lag(self, token: Token) -> None:
+        """Tell the lag once a second of audio."""
+        written_s = self._clock.session_s(token.index * MS_PER_TOKEN / 1000)
+        if written_s - self._told_lag_s >= 1.0:
+            self._told_lag_s = written_s
+            self.outbox.put(self._lag(token, written_s))
+
+    def _lag(self, token: Token, written_s: float) -> Lag:
+        heard_ms = (token.index + 1) * MS_PER_TOKEN + self._delay_ms
+        return Lag(
+            received_ms=round(self.audio_s * 1000),
+            processed_ms=round(self._clock.session_s(heard_ms / 1000) * 1000),
+            emitted_ms=round(written_s * 1000),
+            real_time_factor=self._backing.engine.real_time_factor,
+        )
+
+    def _fail_slow_reader(self) -> None:
+        self.fail(SlowReaderError("the client did not read what it was sent"))
+
+    def _close(self, reason: CloseReason, error: VoxwireError | None) -> None:
+        if self.state is State.CLOSED:
+            return
+        check_move(self.state, State.CLOSED)
+        self.state = State.CLOSED
+        self._tell([*self._writer.break_off(reason), self._receipts.received])
+        self.outbox.put(Ended(reason, self.audio_s, error))
+        if self._heard is not None:
+            self._heard.close()
+        self._place.release()
+        self._is_begun.set()
+        self.end_code = reason.value if error is None else error.code
+        log.info("session=%s end=%s audio_s=%.1f", self.id, self.end_code, self.audio_s)

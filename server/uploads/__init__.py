@@ -1,0 +1,1 @@
+"""Whole recordings: received, decoded apart from the server's own process, transcribed."""

@@ -1,0 +1,182 @@
+"""`voxwire listen` prints finals, and grows the open segment on a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+import wave
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from tests.clients.python.recordings import RECORDING, SPOKEN
+from tests.server.live_server import LiveServer, live_server
+from voxwire.clients.python import sources
+from voxwire.clients.python.listen import show
+from voxwire.protocol.native.messages import Final, Partial, ServerMessage, Warned
+from voxwire.protocol.session import CloseReason
+from voxwire.server.cli.main import app
+
+KEY = "correct-horse-battery"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    with live_server(api_keys=(KEY,)) as started:
+        yield started
+
+
+def listen(*arguments: object, key: str = KEY) -> Result:
+    return CliRunner().invoke(app, ["listen", *map(str, arguments)], env={"VOXWIRE_KEY": key})
+
+
+def test_a_file_is_printed_segment_by_segment(server: LiveServer) -> None:
+    run = listen(RECORDING, "--fast", "-u", server.ws)
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert " ".join(run.stdout.split("\n")).strip() == SPOKEN
+
+
+def test_only_commits_close_segments_where_nothing_else_may(server: LiveServer) -> None:
+    run = listen(RECORDING, "--fast", "-u", server.http, "--endpoint", "none", "--delay", "960")
+    assert run.stdout == f"{SPOKEN}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "told"),
+    [
+        ((RECORDING,), "wrong-wrong-wrong", "one of this server's keys"),
+        (("no-such-file.wav",), KEY, "no-such-file.wav: No such file or directory"),
+        ((__file__,), KEY, "Invalid data"),
+        ((RECORDING, "--delay", "100"), KEY, "expected 80 to 1200 ms"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_a_status(
+    server: LiveServer, arguments: tuple[object, ...], key: str, told: str
+) -> None:
+    run = listen(*arguments, "-u", server.ws, key=key)
+    assert run.exit_code == 1
+    assert run.stdout == ""
+    assert told in " ".join(run.stderr.split())
+
+
+def test_ctrl_c_ends_it_with_the_last_words(server: LiveServer) -> None:
+    command = [sys.executable, "-m", "voxwire", "listen", str(RECORDING), "-u", server.ws]
+    with subprocess.Popen(
+        [*command, "--silence", "240"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "VOXWIRE_KEY": KEY, "PYTHONUNBUFFERED": "1"},
+    ) as run:
+        assert run.stdout
+        first = run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        rest = run.stdout.read()
+    assert run.returncode == 0
+    heard = " ".join((first + rest).split())
+    assert SPOKEN.startswith(heard)
+    assert heard != SPOKEN
+
+
+def final(text: str) -> Final:
+    return Final(seq=2, segment=0, reason=CloseReason.END, text=text, words=(), start_s=0, end_s=1)
+
+
+def shown(*messages: ServerMessage, is_terminal: bool) -> tuple[str, str]:
+    async def told() -> AsyncIterator[ServerMessage]:
+        for message in messages:
+            yield message
+
+    out, errors = io.StringIO(), io.StringIO()
+    consoles = [
+        Console(file=each, force_terminal=is_terminal, width=80, _environ={}, color_system=None)
+        for each in (out, errors)
+    ]
+    asyncio.run(show(told(), *consoles))
+    return out.getvalue(), errors.getvalue()
+
+
+def test_a_pipe_gets_finals_and_nothing_else() -> None:
+    partial = Partial(seq=1, segment=0, delta="a", text="a", at_s=0)
+    warning = Warned(seq=3, code="x", message="mind this")
+    long = "word " * 40
+    assert shown(partial, final(long), warning, is_terminal=False) == (f"{long}\n", "mind this\n")
+
+
+def test_a_terminal_shows_the_open_segment_and_no_control_characters() -> None:
+    partial = Partial(seq=1, segment=0, delta="gro", text="gro\x1b[31m", at_s=0)
+    out, _ = shown(partial, final("ev\x1b]0;il"), is_terminal=True)
+    assert "ev\ufffd]0;il" in out
+    assert "\x1b[31m" not in out
+
+
+def pieces_of(path: Path) -> list[bytes]:
+    async def run() -> list[bytes]:
+        heard = sources.file_pieces(path, is_paced=False, stop=asyncio.Event())
+        return [piece async for piece in heard]
+
+    return asyncio.run(run())
+
+
+def test_a_file_is_cut_into_pieces_of_80_ms_and_nothing_is_lost(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-30000, 30000, 16000 + 77).astype("<i2")
+    path = tmp_path / "noise.wav"
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(16000)
+        target.writeframes(samples.tobytes())
+    pieces = pieces_of(path)
+    assert {len(piece) for piece in pieces[:-1]} == {2560}
+    assert b"".join(pieces) == samples.tobytes()
+
+
+class FakeStream:
+    """A microphone that speaks in PortAudio's way: from its own callback."""
+
+    def __init__(self, callback: object, **_: object) -> None:
+        self.callback = callback
+
+    def __enter__(self) -> FakeStream:
+        for number in range(5):
+            self.callback(bytes([number]) * 4, 2, None, None)  # type: ignore[operator]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+def test_the_microphone_is_heard_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = SimpleNamespace(RawInputStream=FakeStream, PortAudioError=OSError)
+    monkeypatch.setattr(sources, "_sounddevice", lambda: fake)
+
+    async def run() -> list[bytes]:
+        stop, heard = asyncio.Event(), []
+        async for piece in sources.microphone_pieces(stop=stop):
+            heard.append(piece)
+            if len(heard) == 5:
+                stop.set()
+        return heard
+
+    assert asyncio.run(run()) == [bytes([number]) * 4 for number in range(5)]
+
+
+def test_a_server_that_falls_far_behind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = SimpleNamespace(RawInputStream=FakeStream, PortAudioError=OSError)
+    monkeypatch.setattr(sources, "_sounddevice", lambda: fake)
+    monkeypatch.setattr(sources, "MAX_WAITING_PIECES", 3)
+
+    async def run() -> None:
+        async for _ in sources.microphone_pieces(stop=asyncio.Event()):
+            await asyncio.sleep(0)
+
+    with pytest.raises(sources.SourceError, match="30 s behind"):
+        asyncio.run(run())

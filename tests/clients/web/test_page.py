@@ -1,0 +1,397 @@
+"""The page in a real browser with a real server: a recording is played into its microphone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+
+from tests.clients.web.conftest import RECORDING, SPOKEN, WEB, Launch, screenshot
+from tests.server.live_server import LiveServer, live_server
+from voxwire.protocol.subtitles import to_srt, to_vtt
+from voxwire.protocol.transcript import Transcript
+
+KEY = "correct-horse-battery"
+FINALS = ".segments .text"
+OPEN = ".open .text"
+# What a browser says of answers that the page explains by itself.
+EXPECTED = re.compile("Failed to load resource|WebSocket connection to")
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    with live_server() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[LiveServer]:
+    """A server that wants a key, has room for one, and is reached by a name too."""
+    with live_server(api_keys=(KEY,), allow_hosts=("voice.test",), max_sessions=1) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, server: LiveServer) -> Iterator[Page]:
+    with visit(browser, server.http) as opened:
+        yield opened
+
+
+@contextmanager
+def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
+    """Open the page; a script that fails, or a thing that the policy blocks, fails the test."""
+    options.setdefault("viewport", {"width": 1280, "height": 800})
+    context = browser.new_context(**options)
+    opened = context.new_page()
+    opened.set_default_timeout(20_000)
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.goto(url)
+    yield opened
+    context.close()
+    assert [text for text in complaints if not EXPECTED.search(text)] == []
+
+
+def press(page: Page) -> None:
+    page.locator("#record").click()
+
+
+def finals(page: Page) -> str:
+    return " ".join(page.locator(FINALS).all_inner_texts())
+
+
+def heard_all(page: Page) -> None:
+    page.wait_for_function(
+        "([selector, text]) => [...document.querySelectorAll(selector)]"
+        ".map((each) => each.textContent).join(' ') === text",
+        arg=[FINALS, SPOKEN],
+        timeout=30_000,
+    )
+
+
+def colour(page: Page, selector: str) -> str:
+    return str(page.locator(selector).first.evaluate("(each) => getComputedStyle(each).color"))
+
+
+def saved(page: Page, name: str) -> str:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=name).click()
+    return Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def test_what_is_said_is_read_along(page: Page) -> None:
+    expect(page.locator("#room")).to_have_text(re.compile(r"\d+ of \d+ free"))
+    screenshot(page, "welcome-light")
+    press(page)
+    expect(page.locator(OPEN)).to_have_text(re.compile("three one four"))
+    live = colour(page, OPEN)
+    expect(page.locator("#lag")).to_have_text(re.compile(r"\d\.\d s behind"))
+    assert int(page.get_by_role("meter").get_attribute("aria-valuenow") or 0) >= 0
+    screenshot(page, "live-light")
+    heard_all(page)
+    press(page)
+    expect(page.locator(".state")).to_have_text(re.compile(r"0:\d\d"))
+    assert finals(page) == SPOKEN
+    page.wait_for_timeout(800)  # the colour settles
+    assert colour(page, FINALS) != live
+    page.locator(".word").nth(3).hover()
+    expect(page.get_by_role("tooltip")).to_have_text(re.compile(r"\d\.\d\d to \d\.\d\d s"))
+    screenshot(page, "done-light")
+    transcript = Transcript.model_validate_json(saved(page, "as JSON"))
+    assert transcript.text == SPOKEN
+    assert (transcript.model, transcript.delay_ms) == ("embedded", 480)
+    ends = [word.end_s for word in transcript.words]
+    assert ends == sorted(ends)
+
+
+def test_a_file_is_transcribed_and_saved_in_every_format(page: Page) -> None:
+    page.get_by_label("Open files").set_input_files(RECORDING)
+    heard_all(page)
+    expect(page.locator(".state")).to_have_text("0:08")
+    expect(page.get_by_role("progressbar")).to_be_hidden()
+    assert saved(page, "as TXT") == f"{SPOKEN}\n"
+    transcript = Transcript.model_validate_json(saved(page, "as JSON"))
+    assert transcript.text == SPOKEN
+    assert transcript.duration_s == pytest.approx(8.964, abs=0.01)
+    assert saved(page, "as SRT") == to_srt(transcript.words)
+    assert saved(page, "as VTT") == to_vtt(transcript.words)
+
+
+def drop(page: Page, name: str, content: bytes) -> None:
+    script = """([name, bytes]) => {
+      const files = new DataTransfer();
+      files.items.add(new File([Uint8Array.from(bytes)], name));
+      const event = (kind) => new DragEvent(kind, { dataTransfer: files, bubbles: true });
+      document.body.dispatchEvent(event("dragenter"));
+      const isAsked = !document.querySelector("#drop").hidden;
+      document.body.dispatchEvent(event("drop"));
+      return isAsked && document.querySelector("#drop").hidden;
+    }"""
+    assert page.evaluate(script, [name, list(content)])
+
+
+def test_a_file_may_be_dropped_anywhere(page: Page) -> None:
+    drop(page, "my talk.flac", RECORDING.read_bytes())
+    heard_all(page)
+    expect(page.get_by_role("heading", name="my talk.flac")).to_be_visible()
+
+
+def test_a_file_that_is_no_recording_says_so_and_the_next_goes_on(page: Page) -> None:
+    drop(page, "notes.txt", b"this is no sound")
+    drop(page, "talk.flac", RECORDING.read_bytes())
+    heard_all(page)
+    expect(page.locator(".state[data-tone=wrong]")).to_contain_text("not transcribed")
+
+
+def test_the_microphone_that_is_refused_is_explained(launch: Launch, server: LiveServer) -> None:
+    with (
+        launch("--deny-permission-prompts") as browser,
+        visit(browser, server.http) as page,
+    ):
+        press(page)
+        expect(page.get_by_role("alert")).to_contain_text("The microphone is blocked")
+        idle(page)
+        screenshot(page, "refused-light")
+
+
+def test_a_page_that_is_not_secure_says_what_is_needed(launch: Launch, strict: LiveServer) -> None:
+    with (
+        launch("--host-resolver-rules=MAP voice.test 127.0.0.1") as browser,
+        visit(browser, f"http://voice.test:{strict.port}") as page,
+    ):
+        press(page)
+        expect(page.get_by_role("alert")).to_contain_text(f"http://localhost:{strict.port}")
+        page.get_by_label("Open files").set_input_files(RECORDING)
+        give_key(page, KEY)
+        heard_all(page)
+
+
+def give_key(page: Page, key: str) -> None:
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Key").fill(key)
+    dialog.get_by_role("button", name="Continue").click()
+
+
+def idle(page: Page) -> None:
+    expect(page.get_by_role("button", name="Record", exact=True)).to_be_enabled()
+
+
+def test_a_key_is_asked_for_until_it_is_right_and_a_full_server_says_so(
+    browser: Browser, strict: LiveServer
+) -> None:
+    with visit(browser, strict.http) as page, visit(browser, strict.http) as second:
+        press(page)
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("This server asks for a key")
+        screenshot(page, "key-light")
+        give_key(page, "wrong-wrong-wrong")
+        expect(dialog).to_contain_text("not one of this server's keys")
+        give_key(page, KEY)
+        expect(page.locator(".state")).to_have_text("listening")
+        press(second)
+        give_key(second, KEY)
+        expect(second.get_by_role("alert")).to_contain_text("The server has no room")
+        expect(second.locator("#room")).to_have_text("no room now")
+        screenshot(second, "full-light")
+        press(page)
+        idle(page)
+        second.get_by_role("button", name="Try again").click()
+        expect(second.locator(".state")).to_have_text("listening")
+
+
+def test_who_has_no_key_gets_back_to_where_they_were(browser: Browser, strict: LiveServer) -> None:
+    with visit(browser, strict.http) as page:
+        press(page)
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        idle(page)
+        expect(page.locator(".take")).to_have_count(0)
+
+
+def test_a_server_that_is_gone_is_told_apart(page: Page) -> None:
+    page.route(re.compile("readyz|models"), lambda route: route.abort())
+    page.route_web_socket("**/v1/stream*", lambda socket: socket.close())
+    press(page)
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    idle(page)
+
+
+def test_a_connection_that_breaks_is_taken_up_again(page: Page) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket("**/v1/stream*", pass_on)
+    press(page)
+    expect(page.locator(OPEN)).to_have_text(re.compile("three"))
+    sockets[0].close(code=1011)
+    expect(page.locator(".state")).to_have_text("connection lost, trying again")
+    screenshot(page, "lost-light")
+    expect(page.locator(".state")).to_have_text("listening")
+    expect(page.locator(OPEN)).to_have_text(re.compile("[a-z]"))
+    assert len(sockets) == 2
+    press(page)
+    idle(page)
+    starts = page.locator(".segments .at").all_inner_texts()
+    assert starts == sorted(starts)
+
+
+def scripted(page: Page, *messages: dict[str, Any]) -> list[Any]:
+    """Answer the page's socket with these messages; return what the page says, as it grows."""
+    said: list[Any] = []
+
+    def open_socket(socket: WebSocketRoute) -> None:
+        socket.on_message(
+            lambda frame: said.append(frame if isinstance(frame, bytes) else json.loads(frame))
+        )
+        settings = {"delay_ms": 480}
+        ready = {"type": "ready", "session": "s", "model": "scripted", "settings": settings}
+        for seq, message in enumerate([ready, *messages], 1):
+            socket.send(json.dumps({"seq": seq, **message}))
+
+    page.route_web_socket("**/v1/stream*", open_socket)
+    return said
+
+
+WORD = {"text": "Hé<b>!", "start_s": 0.1, "end_s": 0.5, "space_before": False, "confidence": 0.93}
+FINAL = {
+    "type": "final",
+    "segment": 0,
+    "reason": "commit",
+    "text": "Hé<b>!",
+    "words": [WORD],
+    "start_s": 0.0,
+    "end_s": 0.6,
+}
+
+
+def test_what_the_server_writes_is_shown_as_text_and_never_as_markup(page: Page) -> None:
+    open_text = {"type": "partial", "segment": 1, "delta": "", "text": "<i>x</i>", "at_s": 1}
+    scripted(page, FINAL, open_text)
+    press(page)
+    expect(page.locator(FINALS)).to_have_text("Hé<b>!")
+    expect(page.locator(OPEN)).to_have_text("<i>x</i>")
+    assert page.locator("#takes b, #takes i").count() == 0
+    page.locator(".word").hover()
+    expect(page.get_by_role("tooltip")).to_have_text("0.10 to 0.50 s · 93 %")
+
+
+def test_a_session_that_fails_keeps_its_text_and_says_why(page: Page) -> None:
+    open_text = {"type": "partial", "segment": 1, "delta": "", "text": "half a", "at_s": 1}
+    error = {"type": "error", "code": "step_fault", "message": "a step of the model failed"}
+    scripted(page, FINAL, open_text, error, {"type": "bye", "reason": "error", "audio_s": 1})
+    press(page)
+    expect(page.get_by_role("alert")).to_contain_text("A step of the model failed.")
+    assert finals(page) == "Hé<b>! half a"
+    expect(page.get_by_role("button", name="Record", exact=True)).to_be_enabled()
+
+
+def test_the_controls_reach_the_session(page: Page) -> None:
+    page.locator("summary").click()
+    page.get_by_label("Delay").select_option("960")
+    page.get_by_label("Close a segment").select_option("vad")
+    addresses: list[str] = []
+    said = scripted(page)
+    page.on("websocket", lambda socket: addresses.append(socket.url))
+    press(page)
+    expect(page.locator(".state")).to_have_text("listening")
+    expect(page.get_by_label("Delay")).to_be_disabled()
+    page.get_by_label("Close a segment").select_option("none")
+    page.get_by_role("button", name="New segment").click()
+    page.wait_for_timeout(300)
+    texts = [frame for frame in said if not isinstance(frame, bytes)]
+    assert texts == [{"type": "config", "endpoint": "none"}, {"type": "commit"}]
+    frames = [frame for frame in said if isinstance(frame, bytes)]
+    assert frames
+    assert {len(frame) for frame in frames} == {2560}  # 80 ms of PCM16 at 16 kHz
+    page.reload()
+    expect(page.get_by_label("Close a segment")).to_have_value("none")
+    expect(page.get_by_label("Delay")).to_have_value("960")
+
+
+def test_all_of_it_works_by_the_keyboard(page: Page) -> None:
+    page.get_by_label("Open files").set_input_files(RECORDING)
+    heard_all(page)
+    page.get_by_role("button", name="as JSON").focus()
+    page.keyboard.press("Tab")
+    tip = page.get_by_role("tooltip")
+    expect(tip).to_have_text("7.28 to 7.68 s")  # the newest word
+    page.keyboard.press("ArrowLeft")
+    expect(tip).to_have_text("6.70 to 7.04 s")
+    page.keyboard.press("Home")
+    expect(tip).to_have_text("0.64 to 1.04 s")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Record", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+
+
+def test_finals_are_told_to_screen_readers_once(page: Page) -> None:
+    page.get_by_label("Open files").set_input_files(RECORDING)
+    heard_all(page)
+    expect(page.get_by_role("log")).to_have_text(SPOKEN)
+    expect(page.get_by_role("status")).to_have_text("digits.flac is transcribed.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, PHONE], ids=["desk", "phone"])
+def test_it_can_be_read_by_everybody(
+    browser: Browser, server: LiveServer, node_tools: Path, scheme: str, size: dict[str, int]
+) -> None:
+    """The rules of axe, contrast among them, hold on the empty page and on one with text."""
+    rules = node_tools / "node_modules" / "axe-core" / "axe.min.js"
+    with visit(browser, server.http, color_scheme=scheme, viewport=size, bypass_csp=True) as page:
+        page.add_script_tag(path=rules)
+        expect(page.locator("#room")).to_contain_text("free")
+        assert violations(page) == []
+        page.get_by_label("Open files").set_input_files(RECORDING)
+        heard_all(page)
+        page.locator("summary").click()
+        page.wait_for_timeout(800)  # the colour settles
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        screenshot(page, f"text-{scheme}-{size['width']}")
+
+
+def violations(page: Page) -> list[str]:
+    found = page.evaluate("axe.run().then(({ violations }) => violations)")
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+def test_the_theme_is_kept(page: Page) -> None:
+    theme = page.get_by_role("button", name="Theme")
+    theme.click()
+    theme.click()
+    dark = page.evaluate("getComputedStyle(document.body).color")
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).color") == dark
+    expect(theme).to_have_accessible_name("Theme: dark")
+
+
+def test_nothing_is_asked_of_anybody_else(browser: Browser, server: LiveServer) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server.http)
+    expect(page.locator("#room")).to_contain_text("free")
+    press(page)
+    expect(page.locator(".state")).to_have_text("listening")
+    context.close()
+    assert f"{server.http}/static/app.js" in asked
+    assert all(url.startswith(server.http) for url in asked)
+
+
+def test_the_sources_name_no_other_site() -> None:
+    text = "".join(path.read_text() for path in (WEB / "dist").iterdir())
+    named = set(re.findall(r"https?://[^\s\"'`$]+", text))
+    assert named <= {"http://www.w3.org/2000/svg", "http://localhost:"}

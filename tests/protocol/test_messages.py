@@ -1,0 +1,72 @@
+"""A client's message is read whole, or refused without repeating what may be audio."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from voxwire.protocol.errors import InvalidRequestError
+from voxwire.protocol.messages import (
+    MAX_QUOTED,
+    decode_audio,
+    parse_fields,
+    parse_object,
+    quoted,
+    wire_code,
+)
+
+
+class Message(BaseModel):
+    audio: str
+    sizes: list[int] = []
+
+
+@given(st.binary(max_size=50))
+def test_base64_is_read_back(data: bytes) -> None:
+    assert decode_audio(base64.b64encode(data).decode()) == data
+
+
+@given(st.text(max_size=20))
+def test_what_is_no_base64_is_refused(text: str) -> None:
+    try:
+        data = decode_audio(text)
+    except InvalidRequestError:
+        return
+    # The last character of a padded group may hold bits that are no part of any byte.
+    assert base64.b64encode(data).decode()[:-3] == text[:-3]
+
+
+@given(st.text(max_size=30) | st.binary(max_size=30))
+def test_any_message_is_an_object_or_refused(message: str | bytes) -> None:
+    with contextlib.suppress(InvalidRequestError):
+        assert isinstance(parse_object(message), dict)
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"a": "\ud800"}'])
+def test_half_a_character_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        parse_object(text)
+
+
+def test_a_fault_is_named_by_its_path_without_what_came() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_fields(Message, {"audio": "secret", "sizes": [1, "secret"]}, ("session",))
+    assert caught.value.param == "session.sizes.1"
+    assert "secret" not in caught.value.message
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(InvalidRequestError, match="expected audio, got nothing") as caught:
+        parse_fields(Message, {})
+    assert wire_code(caught.value) == "missing_required_parameter"
+
+
+@given(st.text(max_size=200))
+def test_a_clients_words_are_cut(text: str) -> None:
+    assert len(quoted(text)) <= MAX_QUOTED + 3
+    assert quoted(text).startswith(text[:MAX_QUOTED])

@@ -1,0 +1,57 @@
+"""Run a session of the real engine without a connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from voxwire.model.tekken import Tekken
+from voxwire.protocol.session import Ended, Event, Final, Received, Reply, Request, SessionSettings
+from voxwire.server.engine.admission import Limits
+from voxwire.server.engine.backend import load_backend
+from voxwire.server.engine.engine import Engine
+from voxwire.server.metrics import Metrics
+from voxwire.server.session.backing import Backing, SessionLimits
+from voxwire.server.session.session import Session
+
+TIMEOUT_S = 60.0
+
+
+@asynccontextmanager
+async def backing(checkpoint: Path, limits: SessionLimits | None = None) -> AsyncIterator[Backing]:
+    """Yield what sessions work with: a started engine of the checkpoint."""
+    async with Engine(lambda: load_backend(checkpoint), Limits(16, 4)) as engine:
+        tekken = Tekken.load(engine.tokenizer_file)
+        yield Backing(engine, tekken, limits or SessionLimits(), 480, Metrics())
+
+
+async def told(
+    backing: Backing, settings: SessionSettings, requests: Iterable[Request]
+) -> list[Event]:
+    """Make all requests of one session; return its events, up to Ended."""
+    session = Session("sess_1", backing, backing.engine.reserve(), settings)
+    events: list[Event] = []
+
+    async def ask() -> None:
+        for request in requests:
+            await session.handle(request)
+
+    async def listen() -> None:
+        while not events or not isinstance(events[-1], Ended):
+            event = await session.outbox.get()
+            assert not isinstance(event, Reply)
+            if not isinstance(event, Received):  # told now and then: see test_receipts
+                events.append(event)
+
+    async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.run())
+        tasks.create_task(listen())
+        tasks.create_task(ask())
+    return events
+
+
+def finals(events: Sequence[Event]) -> list[Final]:
+    """Return the finals among events."""
+    return [event for event in events if isinstance(event, Final)]

@@ -1,0 +1,284 @@
+"""A session's transcript depends on its audio and commits alone; each segment ends exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.server.session.sessions import backing, finals, told
+from voxwire.protocol.errors import IllegalMoveError, InvalidRequestError
+from voxwire.protocol.session import (
+    Audio,
+    AudioFormat,
+    Clear,
+    Cleared,
+    CloseReason,
+    Commit,
+    Committed,
+    Configure,
+    Configured,
+    Encoding,
+    Ended,
+    Endpoint,
+    Event,
+    Final,
+    Finish,
+    PadEndpoint,
+    Partial,
+    Received,
+    Reply,
+    Request,
+    SessionSettings,
+    SpeechStarted,
+    SpeechStopped,
+    VadEndpoint,
+)
+from voxwire.server.live import LiveTranscriber, OpenModel
+from voxwire.server.session.backing import SessionLimits
+from voxwire.server.session.session import Session
+from voxwire.server.session.shared_vad import VoiceSource, shared_vad
+
+N_SAMPLES = 50_000
+PCM = np.random.default_rng(5).integers(-16000, 16000, N_SAMPLES).astype("<i2").tobytes()
+ENDPOINTS: tuple[Endpoint, ...] = (None, PadEndpoint(silence_ms=160))
+few = settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def transcribe(
+    checkpoint: Path,
+    requests: list[Request],
+    chosen: SessionSettings | None = None,
+    limits: SessionLimits | None = None,
+) -> list[Event]:
+    """Run one session on an engine of its own."""
+
+    async def run() -> list[Event]:
+        async with backing(checkpoint, limits) as shared:
+            return await told(shared, chosen or SessionSettings(), requests)
+
+    return asyncio.run(run())
+
+
+def in_pieces(data: bytes, cuts: list[int]) -> list[Request]:
+    bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [Audio(data[low:high]) for low, high in pairwise(bounds)]
+
+
+def offline_text(opened: OpenModel, pcm: bytes) -> str:
+    stream = LiveTranscriber(opened, 6)
+    deltas = stream.feed(np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768))
+    return "".join(delta.text for delta in [*deltas, *stream.finish()]).rstrip()
+
+
+def letters(text: str) -> str:
+    """Return what a random model wrote, but for characters that an endpoint cut in half."""
+    return "".join(char for char in text if char.isascii() and not char.isspace())
+
+
+@few
+@given(
+    cuts=st.lists(st.integers(0, 2 * N_SAMPLES), max_size=8),
+    endpoint=st.sampled_from(ENDPOINTS),
+    commit_at=st.integers(0, N_SAMPLES).map(lambda n: 2 * n),
+)
+def test_any_cutting_gives_the_same_finals(
+    checkpoint: Path, cuts: list[int], endpoint: Endpoint, commit_at: int
+) -> None:
+    chosen = SessionSettings(endpoint=endpoint)
+    before, after = PCM[:commit_at], PCM[commit_at:]
+    whole: list[Request] = [Audio(before), Commit(), Audio(after), Finish()]
+    pieces = [*in_pieces(before, cuts), Commit(), *in_pieces(after, cuts), Finish()]
+    expected = finals(transcribe(checkpoint, whole, chosen))
+    assert finals(transcribe(checkpoint, pieces, chosen)) == expected
+    assert [final.segment for final in expected] == list(range(len(expected)))
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_the_text_is_that_of_the_file(
+    checkpoint: Path, opened: OpenModel, endpoint: Endpoint
+) -> None:
+    events = transcribe(checkpoint, [Audio(PCM), Finish()], SessionSettings(endpoint=endpoint))
+    live = "".join(final.text for final in finals(events))
+    assert letters(live) == letters(offline_text(opened, PCM))
+    assert events[-1] == Ended(CloseReason.END, N_SAMPLES / 16000)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_the_deltas_of_a_segment_make_its_final(checkpoint: Path, endpoint: Endpoint) -> None:
+    chosen = SessionSettings(endpoint=endpoint)
+    events = transcribe(checkpoint, [Audio(PCM), Commit(), Audio(PCM), Finish()], chosen)
+    for final in finals(events):
+        deltas = [e.delta for e in events if isinstance(e, Partial) and e.segment == final.segment]
+        assert "".join(deltas).rstrip() == final.text
+
+
+def test_word_times_never_run_backwards(checkpoint: Path) -> None:
+    requests: list[Request] = [Audio(PCM), Commit(), Audio(PCM), Commit(), Audio(PCM), Finish()]
+    events = transcribe(checkpoint, requests)
+    words = [heard.word for final in finals(events) for heard in final.words]
+    times = [time for word in words for time in (word.start_s, word.end_s)]
+    assert times == sorted(times)
+    assert times[-1] <= 3 * N_SAMPLES / 16000
+
+
+def test_each_commit_has_one_answer_and_one_final_even_without_audio(checkpoint: Path) -> None:
+    chosen = SessionSettings(endpoint=None)
+    requests: list[Request] = [Commit(), Audio(PCM[:64000]), Commit(), Commit(), Finish()]
+    events = transcribe(checkpoint, requests, chosen)
+    wanted = [Committed(segment, CloseReason.COMMIT) for segment in range(3)]
+    assert [event for event in events if isinstance(event, Committed)] == wanted
+    assert [final.segment for final in finals(events)] == [0, 1, 2]
+    assert [final.reason for final in finals(events)] == [CloseReason.COMMIT] * 3
+    assert finals(events)[1].text
+    assert isinstance(events[-1], Ended)
+
+
+def test_cleared_audio_leaves_no_final(checkpoint: Path) -> None:
+    chosen = SessionSettings(endpoint=None)
+    requests: list[Request] = [Audio(PCM[:64000]), Clear("c1"), Audio(PCM), Commit(), Finish()]
+    events = transcribe(checkpoint, requests, chosen)
+    assert Cleared("c1") in events
+    assert [final.reason for final in finals(events)] == [CloseReason.COMMIT]
+    assert finals(events)[0].start_s == 2.0
+
+
+def test_a_segment_that_nobody_closes_is_closed_at_the_limit(checkpoint: Path) -> None:
+    chosen = SessionSettings(endpoint=None)
+    limits = SessionLimits(max_segment_s=1.0)
+    events = transcribe(checkpoint, [Audio(PCM), Finish()], chosen, limits)
+    reasons = [final.reason for final in finals(events)]
+    assert reasons == [CloseReason.LIMIT] * 3 + [CloseReason.END]
+    announced = [e.segment for e in events if isinstance(e, Committed)]
+    assert announced == [0, 1, 2]
+    alone = finals(transcribe(checkpoint, [Audio(PCM), Finish()], chosen))
+    assert letters("".join(final.text for final in finals(events))) == letters(alone[0].text)
+
+
+def test_scores_are_of_the_tokens_that_wrote_the_text(checkpoint: Path) -> None:
+    chosen = SessionSettings(endpoint=None, wants_scores=True)
+    events = transcribe(checkpoint, [Audio(PCM), Finish()], chosen)
+    (final,) = finals(events)
+    written = b"".join(score.data for score in final.scores).decode(errors="replace")
+    assert written.split() == final.text.split()
+    assert all(score.log_prob <= 0 for score in final.scores)
+    assert all(0 <= (heard.confidence or 0) <= 1 for heard in final.words)
+
+
+def test_a_session_without_audio_ends_without_a_final(checkpoint: Path) -> None:
+    assert transcribe(checkpoint, [Finish()]) == [Ended(CloseReason.END, 0.0)]
+
+
+def test_settings_change_until_the_first_audio(checkpoint: Path) -> None:
+    wanted = SessionSettings(format=AudioFormat(Encoding.MULAW, 8000), delay_ms=960, endpoint=None)
+    requests: list[Request] = [Configure(wanted, "r"), Audio(bytes(16000)), Finish()]
+    events = transcribe(checkpoint, requests)
+    assert events[0] == Configured(wanted, "r")
+    assert events[-1] == Ended(CloseReason.END, 2.0)
+
+
+async def _refused(checkpoint: Path, *requests: Request) -> tuple[InvalidRequestError, list[Event]]:
+    """Return what the last request is refused with, and what the session tells until it is over."""
+    async with backing(checkpoint) as shared:
+        session = Session("sess_1", shared, shared.engine.reserve(), SessionSettings())
+        for request in requests[:-1]:
+            await session.handle(request)
+        with pytest.raises(InvalidRequestError) as refused:
+            await session.handle(requests[-1])
+        running = asyncio.create_task(session.run())
+        if not isinstance(requests[-2], Finish):
+            await session.handle(Finish())
+        events: list[Event] = []
+        while not events or not isinstance(events[-1], Ended):
+            event = await session.outbox.get()
+            if not isinstance(event, Received | Reply):
+                events.append(event)
+        await running
+        return refused.value, events
+
+
+def test_audio_after_the_end_is_refused_by_both_states_and_costs_nothing(checkpoint: Path) -> None:
+    error, events = asyncio.run(_refused(checkpoint, Audio(PCM), Finish(), Audio(PCM)))
+    assert isinstance(error, IllegalMoveError)
+    assert "created or streaming" in error.message
+    assert "draining" in error.message
+    assert events[-1] == Ended(CloseReason.END, N_SAMPLES / 16000)
+
+
+def test_a_delay_after_the_first_audio_is_refused_and_costs_nothing(checkpoint: Path) -> None:
+    late = Configure(SessionSettings(delay_ms=960))
+    error, events = asyncio.run(_refused(checkpoint, Audio(PCM), late))
+    assert error.param == "delay_ms"
+    assert isinstance(events[-2], Final)
+
+
+def test_a_session_ends_at_its_longest_with_an_error_that_says_so(checkpoint: Path) -> None:
+    limits = SessionLimits(max_s=1.0)
+    events = transcribe(checkpoint, [Audio(PCM)], None, limits)
+    assert isinstance(events[-1], Ended)
+    assert events[-1].error is not None
+    assert events[-1].error.code == "session_too_long"
+
+
+def scripted(probability_of: Callable[[int], float]) -> Callable[[], VoiceSource]:
+    """Return what opens a source that tells each window's probability by its number."""
+
+    def open_() -> VoiceSource:
+        n_seen = 0
+
+        async def voices(windows: np.ndarray) -> np.ndarray:
+            nonlocal n_seen
+            told = [probability_of(n_seen + i) for i in range(len(windows))]
+            n_seen += len(windows)
+            return np.array(told, np.float32)
+
+        return voices
+
+    return open_
+
+
+@pytest.fixture
+def two_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the detector hear speech in windows 20 to 34 and from window 70 on."""
+    source = scripted(lambda n: 1.0 if 20 <= n < 35 or n >= 70 else 0.0)
+    monkeypatch.setattr(shared_vad(), "open", source)
+
+
+@pytest.mark.usefixtures("two_turns")
+@pytest.mark.parametrize("cuts", [[], [1, 5000, 33_333, 71_001, 99_999]])
+def test_turns_are_segments_with_their_own_times(checkpoint: Path, cuts: list[int]) -> None:
+    chosen = SessionSettings(endpoint=VadEndpoint(prefix_padding_ms=300, silence_ms=320))
+    events = transcribe(checkpoint, [*in_pieces(PCM, cuts), Finish()], chosen)
+    turns = [e for e in events if isinstance(e, SpeechStarted | SpeechStopped | Committed)]
+    first_s, stop_s = (20 * 512 - 4800) / 16000, 45 * 512 / 16000
+    second_s = (70 * 512 - 4800) / 16000
+    assert turns == [
+        SpeechStarted(0, first_s),
+        SpeechStopped(0, stop_s),
+        Committed(0, CloseReason.ENDPOINT),
+        SpeechStarted(1, second_s),
+    ]
+    first, second = finals(events)
+    assert (first.reason, second.reason) == (CloseReason.ENDPOINT, CloseReason.END)
+    assert (first.start_s, first.end_s) == (first_s, stop_s)
+    assert (second.start_s, second.end_s) == (second_s, N_SAMPLES / 16000)
+    for final in (first, second):
+        for heard in final.words:
+            assert final.start_s <= heard.word.start_s <= heard.word.end_s <= final.end_s
+
+
+@pytest.mark.usefixtures("two_turns")
+def test_silence_between_turns_is_not_heard(checkpoint: Path) -> None:
+    chosen = SessionSettings(endpoint=VadEndpoint(silence_ms=320))
+    turn = PCM[2 * int(16000 * (20 * 0.032 - 0.3)) : 2 * int(16000 * (35 * 0.032 + 0.32))]
+    alone = transcribe(checkpoint, [Audio(turn), Finish()], SessionSettings(endpoint=None))
+    events = transcribe(checkpoint, [Audio(PCM), Finish()], chosen)
+    assert finals(events)[0].text == finals(alone)[0].text
