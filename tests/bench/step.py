@@ -17,7 +17,7 @@ from tests.bench.progress import shown
 from tests.bench.recording import POSITION_SAMPLES, record
 from voxwire.model.checkpoint.hub import EMBEDDED
 from voxwire.model.config import ModelConfig
-from voxwire.model.mel import MelStream
+from voxwire.model.mel import MelStream, frames_of
 from voxwire.server.engine.backend import Backend, load_backend
 
 _POSITION_S = 0.08
@@ -80,7 +80,7 @@ def _mel_s(config: ModelConfig, n_rows: int) -> float:
         started_s = time.perf_counter()
         for stream in streams:
             stream.feed(piece)
-        np.stack([stream.take(1) for stream in streams])
+        frames_of([stream.cut(1) for stream in streams], config.audio)
         seconds.append(time.perf_counter() - started_s)
     return statistics.median(seconds)
 

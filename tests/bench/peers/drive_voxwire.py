@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 import voxwire.model  # noqa: F401  # before MLX, so that it finds the BLAS
 from tests.bench.peers.harness import Group as HarnessGroup
 from tests.bench.peers.harness import Ids, Samples, main, read_wav
 from tests.bench.upload_client import timed
 from voxwire.model.delay import NO_TOKEN
-from voxwire.model.mel import MelStream
+from voxwire.model.mel import MelStream, frames_of
 from voxwire.model.offline import BLOCK_TOKENS
 from voxwire.model.tekken import Tekken
 from voxwire.model.text import TextAssembler
@@ -27,6 +25,7 @@ class Group:
     def __init__(self, backend: Backend, tekken: Tekken, n_streams: int) -> None:
         config = backend.config
         delay_tokens = config.default_delay_tokens
+        self._audio = config.audio
         self._batch = backend.make_batch(n_streams)
         for slot in range(n_streams):
             self._batch.reset(slot, delay_tokens)
@@ -52,7 +51,7 @@ class Group:
 
     def _advance(self) -> None:
         while n := min(BLOCK_TOKENS, *(mel.n_ready for mel in self._mel)):
-            frames = np.stack([mel.take(n) for mel in self._mel])
+            frames = frames_of([mel.cut(n) for mel in self._mel], self._audio)
             rows = self._batch.advance(range(len(self._mel)), frames)
             for row, text, heard in zip(rows, self._text, self._tokens, strict=True):
                 ids = row[row != NO_TOKEN].tolist()
