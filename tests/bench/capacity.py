@@ -10,18 +10,20 @@ from tests.bench.child import in_child
 from tests.bench.due import LIMIT_S
 from tests.bench.search import confirmed, largest
 
+_SEARCH_SHARE = 0.75
 _LIMIT = 512  # sessions that the engine is configured for
 
 
 def measure(short: bool) -> dict[str, Any]:
     """Find the number by doubling and halving in short trials, and confirm it in long ones."""
-    search_s, confirm_s = (4.0, 8.0) if short else (12.0, 60.0)
-    first, resolution = (16, 32) if short else (32, 8)
+    search_s, confirm_s = (4.0, 8.0) if short else (6.0, 60.0)
+    first, resolution = (16, 32) if short else (64, 16)
     trials: list[dict[str, Any]] = []
 
     def holds(n_sessions: int, seconds: float) -> bool:
         trial = in_child("capacity_trial", n_sessions=n_sessions, seconds=seconds)
-        held = is_sustained(trial)
+        # What is only just kept for seconds is not kept for a minute.
+        held = is_sustained(trial, 1.0 if seconds == confirm_s else _SEARCH_SHARE)
         trials.append({**trial, "held": held})
         return held
 
@@ -30,11 +32,11 @@ def measure(short: bool) -> dict[str, Any]:
     return {"n_sustained": n_sustained, "confirmed_for_s": confirm_s, "trials": trials}
 
 
-def is_sustained(trial: dict[str, Any]) -> bool:
-    """Say whether nobody was refused or failed, and 99 of 100 deltas came in time."""
+def is_sustained(trial: dict[str, Any], share: float = 1.0) -> bool:
+    """Say whether nobody was refused or failed, and 99 of 100 deltas came in a share of the time."""
     if "refused" in trial or trial["errors"]:
         return False
-    return bool(trial["late"]["all"]["p99_ms"] <= 1000 * LIMIT_S)
+    return bool(trial["late"]["all"]["p99_ms"] <= 1000 * LIMIT_S * share)
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
