@@ -33,7 +33,7 @@ def measure(short: bool) -> dict[str, Any]:
 
 
 def is_sustained(trial: dict[str, Any], share: float = 1.0) -> bool:
-    """Say whether nobody was refused or failed, and 99 of 100 deltas came in a share of the time."""
+    """Say whether nobody was refused or failed, and 99 of 100 deltas kept a share of the limit."""
     if "refused" in trial or trial["errors"]:
         return False
     return bool(trial["late"]["all"]["p99_ms"] <= 1000 * LIMIT_S * share)
