@@ -6,7 +6,7 @@ PY := .venv/bin/python
 TOOLS := pyproject.toml .dev/setup .dev/requirements.lock .dev/find-python .dev/openblas
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint web parity full-size chaos train doctor clean audit lock
+.PHONY: help demo serve test lint web parity bench chaos soak full-size train doctor clean audit lock
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -37,8 +37,14 @@ web: .venv/.ready ## build the page anew; needs node
 parity: .venv-parity/.ready ## compare live with the model's implementation in transformers (torch)
 	@.venv-parity/bin/python -m pytest tests/parity
 
+bench: .venv/.bench ## measure speed, capacity and peers; 25 minutes, or ONLY="step uploads", SHORT=1
+	@$(PY) -m tests.bench $(ONLY) $(if $(SHORT),--short)
+
 full-size: .venv/.ready ## load and step random weights of the real 4B shape; needs 12 GB of disk
 	@$(PY) -m voxwire full-size
+
+soak: .venv/.ready ## hear twelve hours in one session, as fast as it goes; HOURS=1 for less
+	@$(PY) -m tests.soak $(if $(HOURS),--hours $(HOURS))
 
 chaos: .venv/.ready ## attack a running server in thousands of ways; takes minutes
 	@$(PY) -m tests.chaos.run
@@ -56,6 +62,10 @@ clean: ## remove environments, caches and build folders; keeps checkpoints and t
 
 .venv/.ready: $(TOOLS)
 	@sh .dev/setup .venv $(BACKEND),dev
+
+.venv/.bench: $(TOOLS)
+	@sh .dev/setup .venv $(BACKEND),dev,bench
+	@touch $@
 
 .venv-parity/.ready: $(TOOLS)
 	@sh .dev/setup .venv-parity $(BACKEND),dev,parity

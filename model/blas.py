@@ -32,6 +32,11 @@ _INSTALL_COMMANDS = {
     "zypper": "zypper --non-interactive install libopenblas_pthreads0",
 }
 
+# How long an idle thread of OpenBLAS spins before it sleeps, as a power of two of clock ticks. Its
+# own 2^26, some 25 ms, lasts from one position of audio to the next: a single live session took
+# half of two cores. 2^23, some 3 ms, lasts through a step and leaves it a tenth (2026-11-26).
+_SPIN_VARIABLE, _SPIN_TICKS = "OPENBLAS_THREAD_TIMEOUT", "23"
+
 # Far above the spread of two timings on a busy machine, far below what reference BLAS costs.
 _SLOWDOWN_WITHOUT = 5.0
 _MIN_RUNS = 5
@@ -86,6 +91,7 @@ def _load(override: str) -> BlasStatus:
         return BlasStatus(None, True, switched_off, f"unset {ENVIRONMENT_VARIABLE}")
     if "mlx.core" in sys.modules:
         return BlasStatus(None, True, "MLX was imported first: import voxwire.model before it")
+    os.environ.setdefault(_SPIN_VARIABLE, _SPIN_TICKS)  # read when the library is loaded
     for name in (override,) if override else _LIBRARY_NAMES:
         try:
             ctypes.CDLL(name, ctypes.RTLD_GLOBAL)

@@ -24,7 +24,7 @@ from .work import Tokens, Work, together
 
 # The first lane is filled so far before the next is begun: as few rows as these are faster
 # together. Further slots are dealt out to all lanes alike, in blocks, so that neighbours stay so.
-_FIRST_SLOTS = 32
+_FIRST_SLOTS = 16
 _BLOCK_SLOTS = 8
 _MAX_LANES = 2  # the thread that hands out operations cannot keep more streams busy
 

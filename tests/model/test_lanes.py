@@ -42,7 +42,7 @@ def recorded(n_rows: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("n_lanes", [1, 2, 3])
-@pytest.mark.parametrize("sizes", [(2, 1), (32, 8)])
+@pytest.mark.parametrize("sizes", [(2, 1), (16, 8)])
 def test_slots_have_places_of_their_own_and_keep_them(
     n_lanes: int, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

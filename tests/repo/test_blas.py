@@ -61,6 +61,18 @@ def test_the_environment_variable_decides(value: str) -> None:
     assert f"{blas.ENVIRONMENT_VARIABLE}={value}" in reason
 
 
+@linux_only
+@pytest.mark.parametrize(("given", "expected"), [(None, "23"), ("20", "20")])
+def test_idle_threads_spin_for_a_while_unless_told_otherwise(
+    given: str | None, expected: str
+) -> None:
+    before = "" if given is None else f"os.environ['OPENBLAS_THREAD_TIMEOUT'] = '{given}';"
+    script = (
+        f"import os; {before} import voxwire.model; print(os.getenv('OPENBLAS_THREAD_TIMEOUT'))"
+    )
+    assert run_python(script) == [expected]
+
+
 def test_importing_the_model_room_does_not_import_mlx() -> None:
     assert run_python("import sys, voxwire.model; print('mlx' in sys.modules)") == ["False"]
 
