@@ -141,7 +141,7 @@ def test_a_websocket_where_there_is_none_is_refused_in_our_words(server: LiveSer
 def test_a_refusal_is_no_error_of_the_server(server: LiveServer) -> None:
     logged: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = logged.append  # type: ignore[method-assign]
+    handler.emit = logged.append  # type: ignore[method-assign,assignment]
     log = logging.getLogger("uvicorn.error")
     log.addHandler(handler)
     try:

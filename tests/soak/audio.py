@@ -36,4 +36,5 @@ def _music(n: int) -> Floats:
     t = np.arange(n) / RATE_HZ
     roots_hz = np.array([220.0, 174.6, 261.6, 196.0])[(t // 2).astype(int) % 4]
     chord = sum(np.sin(2 * np.pi * roots_hz * ratio * t) for ratio in (1, 1.25, 1.5, 2))
-    return (0.08 * chord * np.exp(-(t % 0.5) * 3)).astype(np.float32)
+    music: Floats = (0.08 * chord * np.exp(-(t % 0.5) * 3)).astype(np.float32)
+    return music
