@@ -160,7 +160,9 @@ async def no_descriptors(target: Target, said: Speech) -> None:
         answers = [await each.upgrade(NATIVE.path) for each in crowd]
         refused = [answer for answer in answers if answer.status != 101]
         assert refused, "everybody was let in"
-        assert all(answer.status == 503 and answer.error for answer in refused), refused[-1]
+        # 408: whose turn to ask came after the server's short patience with those.
+        wrong = [each for each in refused if each.status not in {408, 503} or not each.error]
+        assert not wrong, wrong[0]
         await _is_whole(wire, said)
     finally:
         for each in crowd:

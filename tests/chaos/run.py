@@ -73,13 +73,13 @@ async def _run(
         await chaos.speak()
         before = await target.ask("figures")
         # What grows only once, such as buffers and pools, has grown after this.
-        await chaos.attack(max(1, n_rounds // 4))
-        await chaos.follow(n_sessions // 4)
+        await chaos.attack(max(1, n_rounds // 2))
+        await chaos.follow(n_sessions // 2)
         await chaos.suffer()
         await chaos.settle(before)
         bytes_before = (await target.ask("memory"))["resident_bytes"]
-        await chaos.attack(n_rounds - n_rounds // 4)
-        await chaos.follow(n_sessions - n_sessions // 4)
+        await chaos.attack(n_rounds - n_rounds // 2)
+        await chaos.follow(n_sessions - n_sessions // 2)
         await chaos.settle(before)
         bytes_after = (await target.ask("memory"))["resident_bytes"]
         growth = bytes_after / bytes_before

@@ -184,7 +184,6 @@ async def slow_upload(target: Target, rng: random.Random) -> None:
 
 REQUESTS: tuple[tuple[bytes, set[int]], ...] = (
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(60) + b"\r\n\r\n", {400}),
-    (b"GET / HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n", {400}),
     (b"GET /\r\n\r\n", {400}),
     (b"GET / HTTP/1.1\r\n\r\n", {400}),
     (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", {400}),
