@@ -10,6 +10,8 @@ from .machine import usable_memory_bytes
 
 # What the device calls its memory: Metal its share of the machine's, CUDA its own.
 _MEMORY_KEYS = ("max_recommended_working_set_size", "total_memory", "memory_size")
+# Freed buffers that MLX keeps: steps of one size use the same ones again, and others grow them.
+_CACHE_BYTES = 1 << 30
 _USABLE_SHARE = 0.8  # the rest is for what a step needs besides, and for others
 
 
@@ -36,3 +38,11 @@ def free_memory_bytes() -> int:
 def free_unused_memory() -> None:
     """Return to the system what MLX keeps for later allocations. The thread that owns MLX."""
     mx.clear_cache()
+
+
+def bound_unused_memory() -> None:
+    """Keep what MLX holds for later allocations within a gigabyte. The thread that owns MLX.
+
+    Its own bound is most of the device's memory, which on a Mac is everybody's.
+    """
+    mx.set_cache_limit(_CACHE_BYTES)

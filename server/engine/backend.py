@@ -62,11 +62,17 @@ def load_backend(directory: Path) -> Backend:
     MLX is imported here and not above, so that its thread is the one that calls this.
     """
     from ...model.checkpoint.load import load_checkpoint
-    from ...model.device import free_memory_bytes, free_unused_memory, release_thread
+    from ...model.device import (
+        bound_unused_memory,
+        free_memory_bytes,
+        free_unused_memory,
+        release_thread,
+    )
     from ...model.lanes import Lanes, lane_streams
     from ...model.stream import SlotBatch
     from ...model.voxtral import Voxtral
 
+    bound_unused_memory()
     try:
         checkpoint = load_checkpoint(directory)
         model = Voxtral(checkpoint)
