@@ -17,8 +17,9 @@ from tests.chaos.target import Target, target_here
 from tests.server.live_server import LiveServer, live_server
 from tests.server.voices import Voice, voices
 from voxwire.model.mel import Floats
-from voxwire.protocol.session import Encoding
+from voxwire.protocol.session import AudioFormat, Encoding
 from voxwire.server.live import open_model
+from voxwire.server.session.samples import SampleReader
 
 N_CLIENTS = 32
 RATES_HZ = (8000, 16000, 22050, 24000, 44100, 48000)
@@ -32,7 +33,7 @@ def server() -> Iterator[LiveServer]:
 
 
 def pcm16(samples: Floats) -> bytes:
-    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+    return bytes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
 
 
 def test_32_clients_of_all_dialects_and_uploads_each_get_what_the_file_gives_alone() -> None:
@@ -59,19 +60,16 @@ def encoded(samples: Floats, rate_hz: int, encoding: Encoding) -> bytes:
     """Return audio of 16 kHz as a client of another kind would send it."""
     resampled = np.clip(soxr.resample(samples, 16000, rate_hz), -1, 1).astype(np.float32)
     if encoding is Encoding.FLOAT32:
-        return resampled.astype("<f4").tobytes()
+        return bytes(resampled.astype("<f4").tobytes())
     return pcm16(resampled) if encoding is Encoding.PCM16 else _g711(resampled, encoding)
 
 
 def _g711(samples: Floats, encoding: Encoding) -> bytes:
     """Write each sample as the code that stands nearest to it."""
-    from voxwire.protocol.session import AudioFormat
-    from voxwire.server.session.samples import SampleReader
-
     table = SampleReader(AudioFormat(encoding)).read(bytes(range(256)))
     order = np.argsort(table)
     middles = (table[order][1:] + table[order][:-1]) / 2
-    return order[np.searchsorted(middles, samples)].astype(np.uint8).tobytes()
+    return bytes(order[np.searchsorted(middles, samples)].astype(np.uint8).tobytes())
 
 
 def digits() -> Voice:
