@@ -71,7 +71,7 @@ def test_make_help_lists_every_target() -> None:
 
 def test_the_readme_opens_with_the_two_commands() -> None:
     first_screen = (ROOT / "README.md").read_text().splitlines()[:30]
-    assert any(line.startswith("make demo") for line in first_screen)
+    assert any(line.startswith("make serve") for line in first_screen)
     assert any(line.startswith("make test") for line in first_screen)
 
 
