@@ -82,11 +82,10 @@ def _row(name: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for way in WAYS:
         found = {rate: _known(rates(runs, way, rate)) for rate in RATES}
         if all(found.values()):
+            by_wall = found["audio_s_per_s"]
             row[way] = {rate: round(statistics.median(each), 2) for rate, each in found.items()}
-            row[way] |= {
-                "from": round(min(found[RATES[0]]), 2),
-                "to": round(max(found[RATES[0]]), 2),
-            }
+            row[way] |= {"from": round(min(by_wall), 2), "to": round(max(by_wall), 2)}
+            row[way]["rounds"] = [round(rate, 2) for rate in by_wall]
     row["cores_busy_elsewhere"] = [run.get("cores_busy_elsewhere") for run in runs]
     row["peak_bytes"] = max((run.get("peak_bytes", 0) for run in runs), default=0)
     return row

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 _OURS, _PEER, _FLOOR = "#1f5fa8", "#b0b0b0", "#d0772a"
 
@@ -61,9 +62,10 @@ def _lateness(axes: Axes, result: Mapping[str, Any]) -> None:
 
 
 def _plain_numbers(axes: Axes) -> None:
-    """Have a logarithmic axis say 200 and not 2 x 10^2."""
+    """Have a logarithmic axis say 100, 200, 500 and not powers of ten."""
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _uploads(axes: Axes, result: Mapping[str, Any]) -> None:
