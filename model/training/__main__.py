@@ -33,13 +33,13 @@ Every step is seeded; run the command again after a stop and it goes on from the
 FIRST = Plan(
     "first",
     ("train",),
-    2000,
+    1000,
     decay=0.0,
     shape=Shape(dec_layers=2),
     late=(1.0,),
     open_weight=1.0,
 )
-LEAVE_OUT = Plan("leaveout", ("train",), 3500, seed=2, peak=0.7, decay=0.65, start_from="first")
+LEAVE_OUT = Plan("leaveout", ("train",), 6000, seed=2, peak=0.8, decay=1.0, start_from="first")
 FINAL = Plan("final", ("train", "held"), 1300, seed=4, peak=0.4, decay=0.85, start_from="leaveout")
 
 

@@ -17,6 +17,7 @@ class Row:
 
     samples: np.ndarray
     words: list[Span] = field(default_factory=list)
+    unsure: list[Span] = field(default_factory=list)  # words neither owed nor forbidden
     voices: list[tuple[int, int, int, np.ndarray]] = field(default_factory=list)
 
 
