@@ -29,16 +29,16 @@ LATE = (0.80, 0.13, 0.05, 0.02)  # how often a word's label comes 0, 1, 2 or 3 p
 # How often each kind of segment is drawn.
 KINDS = {
     "fsdd": 0.16,
-    "command_digits": 0.10,
+    "command_digits": 0.11,
     "synthetic": 0.06,
-    "ocean": 0.10,
-    "ocean_cut": 0.04,
+    "ocean": 0.09,
+    "ocean_cut": 0.03,
     "commands": 0.30,
     "wake": 0.07,
-    "negative": 0.21,
+    "negative": 0.27,
     "pause": 0.05,
 }
-NEGATIVE_CORPORA = {"ocean": 0.45, "lj": 0.15, "coffee": 0.1, "commands": 0.3}
+NEGATIVE_CORPORA = {"ocean": 0.55, "lj": 0.1, "coffee": 0.1, "commands": 0.25}
 
 
 class Mixer:
@@ -57,7 +57,7 @@ class Mixer:
         self.by_word: dict[str, list[Clip]] = defaultdict(list)
         for clip in self.pools["command_digits"] + self.pools["commands"]:
             self.by_word[clip.text].append(clip)
-        self.cuts = [(c, s) for c in self.pools["ocean"] for s in c.spans if s[0] in DIGITS]
+        self.cuts = [(c, s) for c in self.pools["ocean_strings"] for s in c.spans if s[0] in DIGITS]
 
     def reseed(self, seed: int) -> None:
         """Start a new stream of draws, so that a resumed run draws what an unbroken one would."""
@@ -185,10 +185,14 @@ class Mixer:
         before, after = self.rng.uniform(0.02, most_s, 2)
         return clip.spans[0][1] - before, clip.spans[-1][2] + after
 
+    def _n_digits(self, most: int) -> int:
+        """Draw the length of a string; many are one digit, lest a lone one be left unwritten."""
+        return 1 if self.rng.random() < 0.35 else int(self.rng.integers(1, most + 1))
+
     def _add_fsdd(self, row: Row, at: int) -> int:
         digits = self.speakers[str(self.rng.choice(sorted(self.speakers)))]
         voice = Voice.draw(self.rng)
-        for _ in range(int(self.rng.integers(1, 9))):
+        for _ in range(self._n_digits(8)):
             clips = digits[str(self.rng.choice(DIGITS))]
             clip = clips[int(self.rng.integers(len(clips)))]
             at = self._place(row, at, clip, voice) + self._between()
@@ -196,7 +200,7 @@ class Mixer:
 
     def _add_command_digits(self, row: Row, at: int) -> int:
         voice = Voice.draw(self.rng)
-        for _ in range(int(self.rng.integers(1, 7))):
+        for _ in range(self._n_digits(6)):
             clips = self.by_word[str(self.rng.choice(DIGITS))]
             clip = clips[int(self.rng.integers(len(clips)))]
             at = (
@@ -268,8 +272,8 @@ class Mixer:
         if draw < 0.2:
             return np.zeros(n, np.float32)
         if draw < 0.7:
-            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-75, -42) / 20)
+            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-72, -36) / 20)
         clip = self._pick("noise")
         x = self.audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
         x = np.tile(x, n // len(x) + 1)[:n]
-        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-65, -36) / 20)
+        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-62, -30) / 20)
