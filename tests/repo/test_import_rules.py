@@ -30,6 +30,7 @@ MORE_LIBRARIES = {
         "rich",
         "soundfile",
         "soxr",
+        "tflite",
         "torch",
     },
 }
