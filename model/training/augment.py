@@ -85,7 +85,7 @@ def neutral_bank() -> int:
 
 def equaliser(rng: Generator) -> np.ndarray:
     """Draw a smooth power gain [201]: a microphone, and for some a telephone's narrow band."""
-    knots = rng.normal(0, 2.5, 6)
+    knots = rng.normal(0, 4.0, 6)
     gain_db = np.interp(np.linspace(0, 5, N_BINS), np.arange(6), knots)
     hz = np.linspace(0, 8000, N_BINS)
     if rng.random() < 0.35:  # a muffled or a shrill microphone
@@ -119,3 +119,18 @@ def coloured_noise(rng: Generator, n: int) -> np.ndarray:
     spectrum[0] = 0
     noise = np.fft.irfft(spectrum)[:n]
     return (noise / (noise.std() + 1e-9)).astype(np.float32)
+
+
+def mask(rng: Generator, mel: np.ndarray, first: int) -> None:
+    """Weaken a few bands for a while, and a few moments in all bands. mel [T, 128], in place.
+
+    first: frame before which nothing is masked.
+    """
+    for _ in range(int(rng.integers(0, 4))):
+        low, width = int(rng.integers(0, 118)), int(rng.integers(2, 21))
+        start = int(rng.integers(first, len(mel)))
+        mel[start : start + int(rng.integers(100, 600)), low : low + width] -= 0.5
+    for _ in range(int(rng.integers(0, 9))):
+        start = int(rng.integers(first, len(mel)))
+        mel[start : start + int(rng.integers(3, 11))] -= 0.6
+    np.maximum(mel, -0.625, out=mel)

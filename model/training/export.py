@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from .net import MEL, Shape
+from .optim import HEADS
 from .vocabulary import tekken
 
 _PREFIX = "mm_streams_embeddings.embedding_module."
@@ -26,8 +27,8 @@ _NAMES = (
 
 
 def mistral_name(name: str) -> str | None:
-    """Return a parameter's name in a Mistral checkpoint; None for the auxiliary head."""
-    if name.startswith("word_head"):
+    """Return a parameter's name in a Mistral checkpoint; None for an auxiliary head's."""
+    if name.startswith(HEADS):
         return None
     for pattern, replacement in _NAMES:
         name = re.sub(pattern, replacement, name)

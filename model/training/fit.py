@@ -14,15 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from .labels import LEFT_PAD
 from .mix import LATE, Mixer
 from .net import Net, Shape
 from .optim import ADAM_LR, MUON_LR, optimisers, rate
 from .prepare import load_packed
+from .teacher import Teacher
 from .vocabulary import STREAMING_WORD
 
-AUX_WEIGHT = 0.5
+WORD_WEIGHT, TEACHER_WEIGHT = 0.5, 2.0  # of the auxiliary losses, beside the tokens' one
 AVERAGE = 0.999  # of the weights, per step
 SAVE_EVERY, LOG_EVERY = 200, 20
+LOSSES = ("token", "word", "teacher")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,13 @@ class Plan:
     n_steps: int
     n_rows: int = 4
     seed: int = 1
-    dropout: float = 0.0
+    dropout: float = 0.08
     peak: float = 1.0  # factor on the learning rates
     decay: float = 0.5  # part of the steps over which the rates fall to zero
     start_from: str | None = None  # name of the fit whose averaged weights it starts with
     shape: Shape = field(default_factory=Shape)
     late: tuple[float, ...] = LATE
-    open_weight: float = 2.0  # of [STREAMING_WORD] in the loss: see `loss_of`
+    open_weight: float = 2.0  # of [STREAMING_WORD] in the loss: see `losses_of`
 
 
 class Rows(IterableDataset[dict[str, Any]]):
@@ -54,28 +57,35 @@ class Rows(IterableDataset[dict[str, Any]]):
         torch.set_num_threads(1)
         clips, audio = load_packed(self.packed)
         heard = [c for c in clips if c.split in self.plan.splits]
-        mixer = Mixer(heard, audio, self.plan.late)
+        mixer, teacher = Mixer(heard, audio, self.plan.late), Teacher()
+        teacher.settle(clips, audio)
         step = self.first_step
         while True:
             mixer.reseed(self.plan.seed * 1_000_003 + step)
-            yield mixer.batch(self.plan.n_rows)
+            batch = mixer.batch(self.plan.n_rows)
+            clean = torch.from_numpy(batch.pop("clean"))
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                yield {**batch, "owed": teacher(clean).float()}
             step += 1
 
 
-def loss_of(net: Net, batch: dict[str, Tensor], open_weight: float) -> tuple[Tensor, Tensor]:
-    """Return the token loss and the auxiliary word loss of one batch.
+def losses_of(
+    net: Net, batch: dict[str, Tensor], open_weight: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the token loss, and the auxiliary losses of words and teacher, of one batch.
 
+    Products are in bfloat16 where the processor multiplies it, several times faster.
     open_weight: weight of [STREAMING_WORD]. When exactly a word ends is uncertain by a position or
     two; unweighted, each of them alone is less likely than another pad, and the word is lost.
     """
-    logits, words = net(batch["mel"], batch["tokens"], batch["delay"])
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, words, embedding = net(batch["mel"], batch["tokens"], batch["delay"])
     weights = torch.ones(logits.shape[-1])
     weights[STREAMING_WORD] = open_weight
-    token = F.cross_entropy(
-        logits.flatten(0, 1), batch["targets"].flatten(), weights, ignore_index=-100
-    )
-    word = F.cross_entropy(words.flatten(0, 1), batch["words"].flatten())
-    return token, word
+    token = F.cross_entropy(logits.flatten(0, 1).float(), batch["targets"].flatten(), weights)
+    word = F.cross_entropy(words.flatten(0, 1).float(), batch["words"].flatten())
+    told = embedding[:, LEFT_PAD : LEFT_PAD + batch["owed"].shape[1]].float()
+    return token, word, F.smooth_l1_loss(told, batch["owed"])
 
 
 def fit(packed: Path, out: Path, plan: Plan) -> Path:
@@ -101,13 +111,15 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
     for batch in loader:
         if step >= plan.n_steps:
             break
+        torch.manual_seed(plan.seed * 1_000_003 + step)  # the same dropout when resumed
         factor = plan.peak * rate(step, plan.n_steps, plan.decay)
-        losses = _update(net, optims, batch, factor, plan.open_weight)
+        losses = losses_of(net, batch, plan.open_weight)
+        _update(net, optims, losses, factor)
         keep = min(AVERAGE, (step + 1) / (step + 20))
         for key, value in net.state_dict().items():
             averaged[key].lerp_(value, 1 - keep)
         step += 1
-        log.add(step, losses)
+        log.add(step, [loss.item() for loss in losses])
         if step % SAVE_EVERY == 0:
             saved = {"net": net.state_dict(), "averaged": averaged, "step": step}
             _save({**saved, "optims": [o.state_dict() for o in optims]}, state_file)
@@ -118,20 +130,19 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
 def _update(
     net: Net,
     optims: list[torch.optim.Optimizer],
-    batch: dict[str, Tensor],
+    losses: tuple[Tensor, Tensor, Tensor],
     factor: float,
-    open_weight: float,
-) -> tuple[float, float]:
+) -> None:
     for optim, base in zip(optims, (MUON_LR, ADAM_LR), strict=True):
         for group in optim.param_groups:
             group["lr"] = base * factor
-    token, word = loss_of(net, batch, open_weight)
-    (token + AUX_WEIGHT * word).backward()  # type: ignore[no-untyped-call]
+    token, word, taught = losses
+    total = token + WORD_WEIGHT * word + TEACHER_WEIGHT * taught
+    total.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     for optim in optims:
         optim.step()
         optim.zero_grad()
-    return token.item(), word.item()
 
 
 def _save(value: object, path: Path) -> None:
@@ -144,21 +155,19 @@ class _Log:
     """Prints and keeps the mean losses of every LOG_EVERY steps."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        self.path, self.plan, self.sums = path, plan, [0.0, 0.0]
+        self.path, self.plan, self.sums = path, plan, [0.0] * len(LOSSES)
         self.since = time.monotonic()
 
-    def add(self, step: int, losses: tuple[float, float]) -> None:
+    def add(self, step: int, losses: list[float]) -> None:
         self.sums = [total + new for total, new in zip(self.sums, losses, strict=True)]
         if step % LOG_EVERY:
             return
-        token, word = (total / LOG_EVERY for total in self.sums)
+        means = {n: total / LOG_EVERY for n, total in zip(LOSSES, self.sums, strict=True)}
         seconds = (time.monotonic() - self.since) / LOG_EVERY
-        row = {"step": step, "token": token, "word": word, "seconds_per_step": seconds}
-        print(
-            f"{self.plan.name} {step}/{self.plan.n_steps} token loss {token:.4f}"
-            f" word loss {word:.4f} {seconds:.2f} s a step",
-            flush=True,
-        )
+        row = {"step": step, **means, "seconds_per_step": seconds}
+        told = " ".join(f"{name} loss {mean:.4f}" for name, mean in means.items())
+        place = f"{self.plan.name} {step}/{self.plan.n_steps}"
+        print(f"{place} {told} {seconds:.2f} s a step", flush=True)
         with self.path.open("a") as lines:
             lines.write(json.dumps(row) + "\n")
-        self.sums, self.since = [0.0, 0.0], time.monotonic()
+        self.sums, self.since = [0.0] * len(LOSSES), time.monotonic()

@@ -12,6 +12,8 @@ from .vocabulary import BOS, STREAMING_PAD, STREAMING_WORD, WORDS, token_id
 
 LEFT_PAD = 32
 POSITION_S = 0.08
+IGNORED = -100  # a target that costs nothing: cross_entropy's own default
+LATEST = 4
 
 
 def emitted(words: list[Span], n_tokens: int, late: Sequence[int] | None = None) -> np.ndarray:
@@ -42,22 +44,36 @@ def _end(late_word: tuple[Span, int]) -> float:
 
 
 def position_labels(
-    words: list[Span], delay: int, n: int, late: Sequence[int] | None = None
+    words: list[Span],
+    delay: int,
+    n: int,
+    late: Sequence[int] | None = None,
+    unsure: Sequence[Span] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return fed tokens and targets [n]; targets are -100 before the prompt's last position."""
+    """Return fed tokens and targets [n]; targets are IGNORED before the prompt's last position.
+
+    unsure: words that may be written or not; no pad is owed from their start until LATEST
+    positions after they are due.
+    """
     prompt = [BOS] + [STREAMING_PAD] * (LEFT_PAD + delay)
     sampled = emitted(words, n - len(prompt) + 1, late)
     fed = np.concatenate([prompt, sampled[:-1]])
-    targets = np.concatenate([np.full(len(prompt) - 1, -100), sampled])
+    for _, start_s, end_s in unsure:
+        zone = sampled[max(0, int(start_s / POSITION_S)) : int(end_s / POSITION_S) + LATEST]
+        zone[zone == STREAMING_PAD] = IGNORED
+    targets = np.concatenate([np.full(len(prompt) - 1, IGNORED), sampled])
     return fed, targets
 
 
-def frame_labels(words: list[Span], n: int) -> np.ndarray:
+def frame_labels(words: list[Span], n: int, unsure: Sequence[Span] = ()) -> np.ndarray:
     """Return the word being spoken at each position [n], 0 for none, one position late.
 
     The lateness lets the auxiliary head hear a little of the word before it must name it.
     """
     labels = np.zeros(n, np.int64)
+    for _, start_s, end_s in unsure:
+        first, last = (LEFT_PAD + int(t / POSITION_S) for t in (start_s, end_s))
+        labels[max(0, first) : last + 2] = IGNORED
     for word, start_s, end_s in words:
         first = LEFT_PAD + int((start_s + 0.3 * (end_s - start_s)) / POSITION_S) + 1
         last = LEFT_PAD + int(end_s / POSITION_S) + 1

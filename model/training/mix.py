@@ -10,6 +10,7 @@ import numpy as np
 from .augment import (
     coloured_noise,
     log_mel,
+    mask,
     power_frames,
     room,
     speed,
@@ -17,6 +18,7 @@ from .augment import (
 )
 from .clips import Clip
 from .labels import LEFT_PAD, frame_labels, position_labels
+from .pools import is_sentence, pools_of
 from .vocabulary import DIGITS, FIRST_WORD_ID, VOCAB_SIZE
 from .voice import Row, Voice
 
@@ -26,17 +28,17 @@ MAX_DELAY = 30
 LATE = (0.80, 0.13, 0.05, 0.02)  # how often a word's label comes 0, 1, 2 or 3 positions late
 # How often each kind of segment is drawn.
 KINDS = {
-    "fsdd": 0.19,
+    "fsdd": 0.16,
     "command_digits": 0.11,
-    "synthetic": 0.08,
-    "ocean": 0.11,
-    "ocean_cut": 0.04,
-    "commands": 0.24,
-    "wake": 0.08,
-    "negative": 0.20,
-    "pause": 0.04,
+    "synthetic": 0.06,
+    "ocean": 0.09,
+    "ocean_cut": 0.03,
+    "commands": 0.30,
+    "wake": 0.07,
+    "negative": 0.27,
+    "pause": 0.05,
 }
-NEGATIVE_CORPORA = {"ocean": 0.35, "lj": 0.15, "coffee": 0.2, "commands": 0.3}
+NEGATIVE_CORPORA = {"ocean": 0.55, "lj": 0.1, "coffee": 0.1, "commands": 0.25}
 
 
 class Mixer:
@@ -47,7 +49,7 @@ class Mixer:
         self.audio, self.late = audio, late
         self.pools: dict[str, list[Clip]] = defaultdict(list)
         for clip in clips:
-            for pool in _pools_of(clip):
+            for pool in pools_of(clip):
                 self.pools[pool].append(clip)
         self.speakers: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
         for clip in self.pools["fsdd"]:
@@ -55,14 +57,17 @@ class Mixer:
         self.by_word: dict[str, list[Clip]] = defaultdict(list)
         for clip in self.pools["command_digits"] + self.pools["commands"]:
             self.by_word[clip.text].append(clip)
-        self.cuts = [(c, s) for c in self.pools["ocean"] for s in c.spans if s[0] in DIGITS]
+        self.cuts = [(c, s) for c in self.pools["ocean_strings"] for s in c.spans if s[0] in DIGITS]
 
     def reseed(self, seed: int) -> None:
         """Start a new stream of draws, so that a resumed run draws what an unbroken one would."""
         self.rng = np.random.default_rng(seed)
 
     def batch(self, n_rows: int) -> dict[str, np.ndarray]:
-        """Return mel [B, 8N, 128], tokens, targets and word labels [B, N], delay [B]."""
+        """Return mel [B, 8N, 128], tokens, targets and word labels [B, N], delay [B].
+
+        clean: float32 samples [B, 1280 ROW_POSITIONS] of the rows before rooms, microphones, noise.
+        """
         delays = [self._delay() for _ in range(n_rows)]
         n = LEFT_PAD + ROW_POSITIONS + max(delays) + 11
         rows = [self._featured(delay, n) for delay in delays]
@@ -79,8 +84,9 @@ class Mixer:
 
     def _featured(self, delay: int, n: int) -> dict[str, np.ndarray]:
         row = self.compose(ROW_POSITIONS * 1280)
+        wet = room(self.rng, row.samples) if self.rng.random() < 0.3 else row.samples
         n_frames = 8 * (n - LEFT_PAD)
-        power = power_frames(row.samples, n_frames)
+        power = power_frames(wet, n_frames)
         warps = []
         for first, last, bank, gains in row.voices:
             low, high = first // 160, last // 160 + 1
@@ -89,14 +95,16 @@ class Mixer:
         power += power_frames(self._noise(len(row.samples)), n_frames)
         mel = np.full((8 * n, 128), -0.625, np.float32)
         mel[8 * LEFT_PAD :] = log_mel(power, warps)
-        self._mask(mel)
+        mask(self.rng, mel, 8 * LEFT_PAD)
         late = self.rng.choice(len(self.late), len(row.words), p=self.late)
-        tokens, targets = position_labels(row.words, delay, n, [int(k) for k in late])
+        lateness = [int(k) for k in late]
+        tokens, targets = position_labels(row.words, delay, n, lateness, row.unsure)
         return {
             "mel": mel,
             "tokens": self._corrupt(tokens),
             "targets": targets,
-            "words": frame_labels(row.words, n),
+            "words": frame_labels(row.words, n, row.unsure),
+            "clean": row.samples,
         }
 
     def _corrupt(self, tokens: np.ndarray) -> np.ndarray:
@@ -104,13 +112,6 @@ class Mixer:
         swap = (tokens >= FIRST_WORD_ID) & (self.rng.random(len(tokens)) < 0.2)
         drawn = self.rng.integers(FIRST_WORD_ID, VOCAB_SIZE, len(tokens))
         return np.where(swap, drawn, tokens)
-
-    def _mask(self, mel: np.ndarray) -> None:
-        for _ in range(int(self.rng.integers(0, 3))):
-            low, width = int(self.rng.integers(0, 118)), int(self.rng.integers(2, 11))
-            start = int(self.rng.integers(8 * LEFT_PAD, len(mel)))
-            mel[start : start + int(self.rng.integers(100, 600)), low : low + width] -= 0.4
-        np.maximum(mel, -0.625, out=mel)
 
     def compose(self, n_samples: int) -> Row:
         """Fill a row with segments drawn by KINDS; an unfinished last word gets no label."""
@@ -121,8 +122,6 @@ class Mixer:
             kind = str(self.rng.choice(kinds, p=weights / weights.sum()))
             segment: Callable[[Row, int], int] = getattr(self, f"_add_{kind}")
             at = segment(row, at) + self._gap_samples(0.05, 1.2)
-        if self.rng.random() < 0.25:
-            row.samples = room(self.rng, row.samples)
         return row
 
     def _gap_samples(self, low_s: float, high_s: float) -> int:
@@ -168,7 +167,10 @@ class Mixer:
                 (start_s * RATE_HZ - low) * scale + at,
                 (end_s * RATE_HZ - low) * scale + at,
             )
-            if first >= at - 400 and last <= at + len(x) + 800 and last < len(row.samples):
+            if is_sentence(clip):
+                if last > at and first < at + len(x):
+                    row.unsure.append((word, first / RATE_HZ, last / RATE_HZ))
+            elif first >= at - 400 and last <= at + len(x) + 800 and last < len(row.samples):
                 row.words.append((word, first / RATE_HZ, min(last, at + len(x)) / RATE_HZ))
         return at + len(x)
 
@@ -183,10 +185,14 @@ class Mixer:
         before, after = self.rng.uniform(0.02, most_s, 2)
         return clip.spans[0][1] - before, clip.spans[-1][2] + after
 
+    def _n_digits(self, most: int) -> int:
+        """Draw the length of a string; many are one digit, lest a lone one be left unwritten."""
+        return 1 if self.rng.random() < 0.35 else int(self.rng.integers(1, most + 1))
+
     def _add_fsdd(self, row: Row, at: int) -> int:
         digits = self.speakers[str(self.rng.choice(sorted(self.speakers)))]
         voice = Voice.draw(self.rng)
-        for _ in range(int(self.rng.integers(1, 9))):
+        for _ in range(self._n_digits(8)):
             clips = digits[str(self.rng.choice(DIGITS))]
             clip = clips[int(self.rng.integers(len(clips)))]
             at = self._place(row, at, clip, voice) + self._between()
@@ -194,7 +200,7 @@ class Mixer:
 
     def _add_command_digits(self, row: Row, at: int) -> int:
         voice = Voice.draw(self.rng)
-        for _ in range(int(self.rng.integers(1, 7))):
+        for _ in range(self._n_digits(6)):
             clips = self.by_word[str(self.rng.choice(DIGITS))]
             clip = clips[int(self.rng.integers(len(clips)))]
             at = (
@@ -245,14 +251,20 @@ class Mixer:
     def _add_negative(self, row: Row, at: int) -> int:
         corpus = str(self.rng.choice(list(NEGATIVE_CORPORA), p=list(NEGATIVE_CORPORA.values())))
         clip = self._pick(f"negative_{corpus}")
-        length = self.rng.uniform(1.0, 4.5)
-        start = self.rng.uniform(0, max(0.01, clip.n_samples / RATE_HZ - length))
+        length = self.rng.uniform(1.0, 6.0)
+        rest = max(0.01, clip.n_samples / RATE_HZ - length)
+        start = 0.0 if self.rng.random() < 0.3 else self.rng.uniform(0, rest)
         return self._place(row, at, clip, Voice.draw(self.rng), (start, start + length))
 
     def _add_pause(self, row: Row, at: int) -> int:
-        if self.rng.random() < 0.8:
+        draw, n = self.rng.random(), self._gap_samples(0.8, 3.0)
+        if draw < 0.5:
             self._place(row, at, self._pick("noise"), Voice.draw(self.rng))
-        return at + self._gap_samples(0.8, 3.0)
+        elif draw < 0.8:  # steady noise far louder than the room's
+            end = min(at + n, len(row.samples))
+            hiss = coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-55, -18) / 20)
+            row.samples[at:end] += hiss[: end - at]
+        return at + n
 
     def _noise(self, n: int) -> np.ndarray:
         """Draw the room's noise under a whole row; one row in five is digitally silent."""
@@ -260,24 +272,8 @@ class Mixer:
         if draw < 0.2:
             return np.zeros(n, np.float32)
         if draw < 0.7:
-            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-75, -42) / 20)
+            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-72, -36) / 20)
         clip = self._pick("noise")
         x = self.audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
         x = np.tile(x, n // len(x) + 1)[:n]
-        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-65, -36) / 20)
-
-
-def _pools_of(clip: Clip) -> list[str]:
-    if clip.corpus == "noise":
-        return ["noise"]
-    if not clip.spans:
-        return [f"negative_{clip.corpus}"]
-    if clip.corpus == "commands":
-        return ["command_digits" if clip.text in DIGITS else "commands"]
-    if clip.corpus == "ocean":
-        words = clip.text.split()
-        digits = sum(w in DIGITS for w in words)
-        return ["ocean", "ocean_strings"] if digits >= 2 and digits >= len(words) / 2 else ["ocean"]
-    if clip.corpus in ("lj", "coffee"):
-        return []  # read sentences with a stray domain word: neither good positive nor negative
-    return [clip.corpus.split(":")[0] if ":" not in clip.corpus else "synthetic"]
+        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-62, -30) / 20)

@@ -19,6 +19,7 @@ from .vocabulary import VOCAB_SIZE, WORDS
 
 FRAMES_PER_POSITION = 4
 MEL = 128
+TAUGHT = 96  # numbers of the teacher's embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def rope_tables(n: int, dim: int, theta: float) -> tuple[Tensor, Tensor]:
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate neighbouring pairs of the last axis. x [B, H, T, D]."""
     even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2)
+    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2).type_as(x)
 
 
 def windowed_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
@@ -81,8 +82,8 @@ def windowed_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     seen = (i - j >= 0) & (i - j < window)
     mask = seen.expand(n_blocks, -1, -1).clone()
     mask[0, :, :window] = False
-    bias = torch.zeros(mask.shape).masked_fill(~mask, float("-inf"))
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None].expand(b * h, -1, -1, -1))
+    scores = (q @ k.mT).float() * d**-0.5
+    out = scores.masked_fill(~mask, float("-inf")).softmax(-1).type_as(v) @ v
     return out.reshape(b, h, n_blocks * window, d)[:, :, :t]
 
 
@@ -126,6 +127,14 @@ class FeedForward(nn.Module):
         return self.w2(F.silu(self.w1(x)) * self.w3(x))
 
 
+class RowDropout(nn.Dropout):
+    """Dropout that silences a channel over a whole row: few draws, which are slow on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, T, dim] -> [B, T, dim]."""
+        return x * super().forward(torch.ones_like(x[:, :1]))
+
+
 class Block(nn.Module):
     """One pre-norm layer; the decoder's scales the feed-forward input by its delay."""
 
@@ -135,7 +144,7 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(dim, hidden, bias=not ada)
         self.attention_norm = RMSNorm(dim, s.norm_eps)
         self.ffn_norm = RMSNorm(dim, s.norm_eps)
-        self.drop = nn.Dropout(0.0)
+        self.drop = RowDropout(0.0)
         self.ada_rms_norm_t_cond = (
             nn.Sequential(
                 nn.Linear(dim, s.ada_dim, bias=False),
@@ -156,7 +165,7 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
-    """Encoder, adapter and decoder, plus the auxiliary word head that export drops."""
+    """Encoder, adapter and decoder, plus the two auxiliary heads that export drops."""
 
     def __init__(self, s: Shape, dropout: float = 0.0) -> None:
         super().__init__()
@@ -177,6 +186,7 @@ class Net(nn.Module):
         )
         self.norm = RMSNorm(s.dec_dim, s.norm_eps)
         self.word_head = nn.Linear(s.dec_dim, len(WORDS) + 1)
+        self.teacher_head = nn.Linear(s.dec_dim, TAUGHT)
         self.apply(_initialise)
         for module in self.modules():
             if isinstance(module, nn.Dropout):
@@ -201,7 +211,7 @@ class Net(nn.Module):
     def encode(self, mel: Tensor) -> Tensor:
         """Mel [B, 8N, 128] -> audio embeddings [B, N, dec_dim]."""
         x = F.gelu(self.conv1(F.pad(mel.transpose(1, 2), (2, 0))))
-        x = F.gelu(self.conv2(F.pad(x, (1, 0)))).transpose(1, 2)
+        x = F.gelu(self.conv2(F.pad(x, (1, 0)))).transpose(1, 2).float()
         cos, sin = rope_tables(x.shape[1], self.s.head_dim, self.s.rope_theta)
         for block in self.encoder:
             x = block(x, cos, sin, None)
@@ -210,18 +220,18 @@ class Net(nn.Module):
 
     def decode(self, audio: Tensor, tokens: Tensor, delay: Tensor) -> Tensor:
         """Audio [B, N, dec_dim], previous tokens [B, N], delay [B] in positions -> hidden."""
-        x = audio + self.embeddings(tokens)
+        x = audio.float() + self.embeddings(tokens)
         condition = delay_embedding(delay, self.s.dec_dim)
         cos, sin = rope_tables(x.shape[1], self.s.head_dim, self.s.rope_theta)
         for block in self.decoder:
             x = block(x, cos, sin, condition)
         return self.norm(x)
 
-    def forward(self, mel: Tensor, tokens: Tensor, delay: Tensor) -> tuple[Tensor, Tensor]:
-        """Return token logits [B, N, V] and the auxiliary word logits [B, N, words + 1]."""
+    def forward(self, mel: Tensor, tokens: Tensor, delay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return token logits [B, N, V], word logits [B, N, words + 1] and embedding [B, N, 96]."""
         audio = self.encode(mel)
         hidden = self.decode(audio, tokens, delay)
-        return hidden @ self.embeddings.weight.T, self.word_head(audio)
+        return hidden @ self.embeddings.weight.T, self.word_head(audio), self.teacher_head(audio)
 
 
 def delay_embedding(delay: Tensor, dim: int) -> Tensor:

@@ -17,6 +17,7 @@ class Row:
 
     samples: np.ndarray
     words: list[Span] = field(default_factory=list)
+    unsure: list[Span] = field(default_factory=list)  # words neither owed nor forbidden
     voices: list[tuple[int, int, int, np.ndarray]] = field(default_factory=list)
 
 
@@ -37,7 +38,7 @@ class Voice:
         factor = rng.uniform(1.12, 1.35) if child else float(np.exp(rng.normal(0, 0.09)))
         restore = 1 / factor if child else 1.0
         own = float(np.exp(rng.normal(0, 0.16))) if rng.random() < 0.45 else 1.0
-        warp = rng.normal(1, 0.055)
+        warp = rng.normal(1, 0.065)
         bank = int(np.argmin(np.abs(WARPS - warp))) if rng.random() < 0.75 else neutral_bank()
         level = 10 ** (rng.uniform(-34, -8) / 20)
         return cls(factor, restore * own, bank, level, equaliser(rng))

@@ -32,6 +32,7 @@ MORE_LIBRARIES = {
         "rich",
         "soundfile",
         "soxr",
+        "tflite",
         "torch",
     },
 }

@@ -5,7 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxwire.model.training.labels import LEFT_PAD, emitted, frame_labels, position_labels
+from voxwire.model.training.labels import (
+    IGNORED,
+    LATEST,
+    LEFT_PAD,
+    emitted,
+    frame_labels,
+    position_labels,
+)
 from voxwire.model.training.vocabulary import (
     BOS,
     STREAMING_PAD,
@@ -57,6 +64,25 @@ def test_what_is_fed_is_the_prompt_and_then_the_targets_one_later(
     assert list(fed[:prompt]) == [BOS] + [STREAMING_PAD] * (prompt - 1)
     assert list(fed[prompt:]) == list(targets[prompt - 1 : -1])
     assert set(targets[: prompt - 1]) == {-100}
+
+
+def test_a_word_that_is_unsure_owes_neither_itself_nor_pads() -> None:
+    unsure = [("go", 0.8, 1.2)]
+    fed, targets = position_labels([("six", 2.0, 2.4)], 6, LEFT_PAD + 60, unsure=unsure)
+    sure_fed, sure = position_labels([("six", 2.0, 2.4)], 6, LEFT_PAD + 60)
+    assert list(fed) == list(sure_fed)
+    changed = [i - LEFT_PAD - 6 for i in range(len(sure)) if targets[i] != sure[i]]
+    assert changed == list(range(10, 15 + LATEST))  # from its start; it is due at token 14
+    assert set(targets[LEFT_PAD + 16 : LEFT_PAD + 21 + LATEST]) == {IGNORED}
+
+
+def test_an_unsure_word_never_hides_one_that_is_owed() -> None:
+    words = [("six", 1.0, 1.2)]
+    _, targets = position_labels(words, 6, LEFT_PAD + 60, unsure=[("go", 0.8, 1.4)])
+    assert token_id("six") in targets
+    assert STREAMING_WORD in targets
+    labels = frame_labels(words, LEFT_PAD + 60, [("go", 0.8, 1.4)])
+    assert set(labels) == {0, IGNORED, WORDS.index("six") + 1}
 
 
 def test_the_auxiliary_head_names_a_word_while_it_is_spoken() -> None:

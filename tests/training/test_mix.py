@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from voxwire.model.training.clips import Clip
-from voxwire.model.training.labels import LEFT_PAD
+from voxwire.model.training.labels import IGNORED, LEFT_PAD
 from voxwire.model.training.mix import KINDS, RATE_HZ, ROW_POSITIONS, Mixer
 from voxwire.model.training.vocabulary import DIGITS, STREAMING_WORD, WORDS, token_id
-from voxwire.model.training.voice import Row
+from voxwire.model.training.voice import Row, Voice
 
 CLIP_SAMPLES = 8000
 
@@ -20,7 +20,7 @@ def packed() -> tuple[list[Clip], np.ndarray]:
 
     def add(corpus: str, speaker: str, text: str, spoken: bool) -> None:
         start = len(clips) * CLIP_SAMPLES
-        words = text.split() if spoken else []
+        words = [w for w in text.split() if w in WORDS] if spoken else []
         width = 0.3 / max(1, len(words))
         spans = [(w, 0.1 + i * width, 0.1 + (i + 1) * width) for i, w in enumerate(words)]
         clips.append(Clip("", corpus, speaker, text, "train", start, CLIP_SAMPLES, spans))
@@ -32,6 +32,7 @@ def packed() -> tuple[list[Clip], np.ndarray]:
     add("wake", "c", "smart mirror", True)
     add("flite:slt", "flite:slt", "one two", True)
     add("ocean", "d", "three four", True)
+    add("ocean", "d", "you may go", True)
     for corpus in ("ocean", "lj", "coffee", "commands"):
         add(corpus, "e", "something else", False)
     add("noise", "rain", "", False)
@@ -63,6 +64,24 @@ def test_a_batch_has_one_mel_position_for_each_label(mixer: Mixer) -> None:
     assert np.all(batch["mel"][:, : 8 * LEFT_PAD - 8] == -0.625)
 
 
+def test_what_the_teacher_hears_is_the_row_before_noise(mixer: Mixer) -> None:
+    mixer.reseed(4)
+    batch = mixer.batch(4)
+    assert batch["clean"].shape == (4, ROW_POSITIONS * 1280)
+    assert batch["clean"].dtype == np.float32
+    assert np.isfinite(batch["clean"]).all()
+    assert (batch["clean"] == 0).any(axis=1).all()  # the gaps between clips stay silent
+
+
+def test_a_domain_word_in_a_fluent_sentence_is_unsure_and_never_owed(mixer: Mixer) -> None:
+    sentence = next(clip for clip in mixer.pools["negative_ocean"] if clip.spans)
+    mixer.reseed(1)
+    row = Row(np.zeros(RATE_HZ, np.float32))
+    mixer._place(row, 1000, sentence, Voice.draw(mixer.rng))
+    assert row.words == []
+    assert {word for word, _, _ in row.unsure} == {"go"}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_segment_puts_its_words_where_its_sound_is(mixer: Mixer, kind: str) -> None:
     mixer.reseed(2)
@@ -75,7 +94,10 @@ def test_every_kind_of_segment_puts_its_words_where_its_sound_is(mixer: Mixer, k
             assert 0 <= start_s < end_s
             sound = row.samples[int(start_s * RATE_HZ) : int(end_s * RATE_HZ)]
             assert np.abs(sound).max() > 1e-4
-    assert bool(row.words) == (kind not in ("negative", "pause"))
+    if kind in ("negative", "pause"):
+        assert not row.words
+    else:
+        assert row.words or row.unsure
 
 
 def test_targets_open_a_group_for_what_was_spoken(mixer: Mixer) -> None:
@@ -85,6 +107,6 @@ def test_targets_open_a_group_for_what_was_spoken(mixer: Mixer) -> None:
     words = set(targets[targets >= token_id(WORDS[0])])
     assert words
     assert (targets == STREAMING_WORD).sum() > 0
-    assert {WORDS[label - 1] for label in set(batch["words"][0]) - {0}} >= {
+    assert {WORDS[label - 1] for label in set(batch["words"][0]) - {0, IGNORED}} >= {
         WORDS[int(token) - token_id(WORDS[0])] for token in words
     }
