@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ..errors import InvalidRequestError
 from ..session import (
+    DELAYS_MS,
     MAX_CHANNELS,
     MAX_RATE_HZ,
     MIN_RATE_HZ,
@@ -23,7 +24,6 @@ from ..session import (
 
 T = TypeVar("T")
 
-DELAYS_MS = (*range(80, 1201, 80), 2400)
 MAX_SILENCE_MS = 60_000
 MAX_PREFIX_PADDING_MS = 5_000
 

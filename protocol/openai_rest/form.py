@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from ..errors import InvalidRequestError, UnsupportedError
+from ..session import DELAYS_MS
 
 
 class ResponseFormat(StrEnum):
@@ -33,7 +34,6 @@ class ResponseFormat(StrEnum):
 
 
 STREAMED_FORMATS = (ResponseFormat.JSON, ResponseFormat.TEXT, ResponseFormat.VERBOSE_JSON)
-DELAYS_MS = (*range(80, 1201, 80), 2400)
 _SCORED_FORMATS = (ResponseFormat.JSON, ResponseFormat.VERBOSE_JSON)
 # A name that may stand in a header as it is, and is no novel.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")

@@ -36,6 +36,7 @@ from .requests import (
     Request,
 )
 from .settings import (
+    DELAYS_MS,
     MAX_CHANNELS,
     MAX_PAUSE_MS,
     MAX_RATE_HZ,
@@ -49,6 +50,7 @@ from .settings import (
 )
 
 __all__ = [
+    "DELAYS_MS",
     "MAX_CHANNELS",
     "MAX_PAUSE_MS",
     "MAX_RATE_HZ",

@@ -10,6 +10,7 @@ from ..errors import InvalidRequestError
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8000, 48000
 MAX_CHANNELS = 2
+DELAYS_MS = (*range(80, 1201, 80), 2400)  # that Voxtral was trained for
 MAX_PAUSE_MS = 60_000  # a session holds back that much audio at most
 
 

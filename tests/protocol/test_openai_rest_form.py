@@ -12,13 +12,13 @@ from voxwire.model.delay import delay_tokens_from_ms
 from voxwire.model.errors import DelayError
 from voxwire.protocol.errors import InvalidRequestError, UnsupportedError
 from voxwire.protocol.openai_rest.form import (
-    DELAYS_MS,
     ResponseFormat,
     TranscriptionForm,
     TranscriptionRequest,
     form_schema,
     read_form,
 )
+from voxwire.protocol.session import DELAYS_MS
 
 NAMES = sorted({*form_schema()["properties"], *TranscriptionForm.model_fields, "seed", "a b\r\n"})
 VALUES = ["", "0", "1", "true", "json", "srt", "verbose_json", "word", "logprobs", "auto", "480"]
