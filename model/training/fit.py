@@ -22,10 +22,12 @@ from .prepare import load_packed
 from .teacher import Teacher
 from .vocabulary import STREAMING_WORD
 
-WORD_WEIGHT, TEACHER_WEIGHT = 0.5, 2.0  # of the auxiliary losses, beside the tokens' one
+# Of the auxiliary losses, beside the tokens' one: words, speech_embedding's numbers, Whisper's.
+AUXILIARY_WEIGHTS = (0.5, 1.0, 2.0)
+HEARD_LATE = 2  # positions after which what Whisper hears of one is told: it hears ahead
 AVERAGE = 0.999  # of the weights, per step
 SAVE_EVERY, LOG_EVERY = 200, 20
-LOSSES = ("token", "word", "teacher")
+LOSSES = ("token", "word", "embedding", "whisper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,9 @@ class Rows(IterableDataset[dict[str, Any]]):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield batches from the first step on."""
         torch.set_num_threads(1)
-        clips, audio = load_packed(self.packed)
-        heard = [c for c in clips if c.split in self.plan.splits]
-        mixer, teacher = Mixer(heard, audio, self.plan.late), Teacher()
+        clips, audio, heard = load_packed(self.packed)
+        allowed = [c for c in clips if c.split in self.plan.splits]
+        mixer, teacher = Mixer(allowed, audio, heard, self.plan.late), Teacher()
         teacher.settle(clips, audio)
         step = self.first_step
         while True:
@@ -65,27 +67,32 @@ class Rows(IterableDataset[dict[str, Any]]):
             batch = mixer.batch(self.plan.n_rows)
             clean = torch.from_numpy(batch.pop("clean"))
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                yield {**batch, "owed": teacher(clean).float()}
+                owed = teacher(clean).float()
+            yield {**batch, "owed": owed}
             step += 1
 
 
 def losses_of(
     net: Net, batch: dict[str, Tensor], open_weight: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the token loss, and the auxiliary losses of words and teacher, of one batch.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the token loss, and the auxiliary losses of words and both teachers, of one batch.
 
     Products are in bfloat16 where the processor multiplies it, several times faster.
     open_weight: weight of [STREAMING_WORD]. When exactly a word ends is uncertain by a position or
     two; unweighted, each of them alone is less likely than another pad, and the word is lost.
     """
     with torch.autocast("cpu", torch.bfloat16):
-        logits, words, embedding = net(batch["mel"], batch["tokens"], batch["delay"])
+        logits, words, embedding, whisper = net(batch["mel"], batch["tokens"], batch["delay"])
     weights = torch.ones(logits.shape[-1])
     weights[STREAMING_WORD] = open_weight
     token = F.cross_entropy(logits.flatten(0, 1).float(), batch["targets"].flatten(), weights)
     word = F.cross_entropy(words.flatten(0, 1).float(), batch["words"].flatten())
     told = embedding[:, LEFT_PAD : LEFT_PAD + batch["owed"].shape[1]].float()
-    return token, word, F.smooth_l1_loss(told, batch["owed"])
+    first = LEFT_PAD + HEARD_LATE
+    heard = whisper[:, first : first + batch["heard"].shape[1]].float()
+    spoken = ~batch["heard"].isnan()
+    heard_loss = F.smooth_l1_loss(heard[spoken], batch["heard"][spoken])
+    return token, word, F.smooth_l1_loss(told, batch["owed"]), heard_loss
 
 
 def fit(packed: Path, out: Path, plan: Plan) -> Path:
@@ -130,14 +137,14 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
 def _update(
     net: Net,
     optims: list[torch.optim.Optimizer],
-    losses: tuple[Tensor, Tensor, Tensor],
+    losses: tuple[Tensor, ...],
     factor: float,
 ) -> None:
     for optim, base in zip(optims, (MUON_LR, ADAM_LR), strict=True):
         for group in optim.param_groups:
             group["lr"] = base * factor
-    token, word, taught = losses
-    total = token + WORD_WEIGHT * word + TEACHER_WEIGHT * taught
+    token, *auxiliary = losses
+    total = token + sum(w * loss for w, loss in zip(AUXILIARY_WEIGHTS, auxiliary, strict=True))
     total.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     for optim in optims:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .augment import (
     speed,
     tempo,
 )
-from .clips import Clip
+from .clips import STRIDE, Clip
 from .labels import LEFT_PAD, frame_labels, position_labels
 from .pools import is_sentence, pools_of
 from .vocabulary import DIGITS, FIRST_WORD_ID, VOCAB_SIZE
@@ -30,7 +31,8 @@ LATE = (0.80, 0.13, 0.05, 0.02)  # how often a word's label comes 0, 1, 2 or 3 p
 KINDS = {
     "fsdd": 0.16,
     "command_digits": 0.11,
-    "synthetic": 0.06,
+    "synthetic": 0.05,
+    "kokoro": 0.09,
     "ocean": 0.09,
     "ocean_cut": 0.03,
     "commands": 0.30,
@@ -38,15 +40,21 @@ KINDS = {
     "negative": 0.27,
     "pause": 0.05,
 }
-NEGATIVE_CORPORA = {"ocean": 0.55, "lj": 0.1, "coffee": 0.1, "commands": 0.25}
+NEGATIVE_CORPORA = {"ocean": 0.5, "lj": 0.1, "coffee": 0.1, "commands": 0.2, "kokoro": 0.1}
 
 
 class Mixer:
     """Draws rows from a packed catalogue. One a process; after `reseed`, always the same rows."""
 
-    def __init__(self, clips: list[Clip], audio: np.ndarray, late: Sequence[float] = LATE) -> None:
+    def __init__(
+        self,
+        clips: list[Clip],
+        audio: np.ndarray,
+        heard: np.ndarray,
+        late: Sequence[float] = LATE,
+    ) -> None:
         self.rng = np.random.default_rng()
-        self.audio, self.late = audio, late
+        self.audio, self.heard, self.late = audio, heard, late
         self.pools: dict[str, list[Clip]] = defaultdict(list)
         for clip in clips:
             for pool in pools_of(clip):
@@ -67,6 +75,7 @@ class Mixer:
         """Return mel [B, 8N, 128], tokens, targets and word labels [B, N], delay [B].
 
         clean: float32 samples [B, 1280 ROW_POSITIONS] of the rows before rooms, microphones, noise.
+        heard: float32 [B, ROW_POSITIONS, HEARD_SIZE], what Whisper tells, NaN where nothing.
         """
         delays = [self._delay() for _ in range(n_rows)]
         n = LEFT_PAD + ROW_POSITIONS + max(delays) + 11
@@ -105,6 +114,7 @@ class Mixer:
             "targets": targets,
             "words": frame_labels(row.words, n, row.unsure),
             "clean": row.samples,
+            "heard": row.heard,
         }
 
     def _corrupt(self, tokens: np.ndarray) -> np.ndarray:
@@ -115,7 +125,7 @@ class Mixer:
 
     def compose(self, n_samples: int) -> Row:
         """Fill a row with segments drawn by KINDS; an unfinished last word gets no label."""
-        row = Row(np.zeros(n_samples, np.float32))
+        row = Row.of(n_samples)
         kinds, weights = list(KINDS), np.array(list(KINDS.values()))
         at = 0 if self.rng.random() < 0.3 else int(self.rng.uniform(0, 0.8) * RATE_HZ)
         while at < n_samples:
@@ -162,6 +172,8 @@ class Mixer:
         row.samples[at:end] += x[: end - at]
         row.voices.append((at, end, voice.bank, voice.gains))
         scale = len(x) / n_in
+        if clip.corpus != "noise":
+            self._tell(row, at, end, clip.start + low, scale)
         for word, start_s, end_s in clip.spans:
             first, last = (
                 (start_s * RATE_HZ - low) * scale + at,
@@ -173,6 +185,17 @@ class Mixer:
             elif first >= at - 400 and last <= at + len(x) + 800 and last < len(row.samples):
                 row.words.append((word, first / RATE_HZ, min(last, at + len(x)) / RATE_HZ))
         return at + len(x)
+
+    def _tell(self, row: Row, at: int, end: int, start: int, scale: float) -> None:
+        """Note what Whisper hears at the positions of a row that a clip fills.
+
+        at, end: samples of the row; start: packed sample that stands at ``at``; scale: how much
+        longer the clip has become.
+        """
+        positions = np.arange(-(-at // 1280), end // 1280)
+        middles = 1280 * positions[:, None] + np.array([320, 960]) - at
+        rows = (start + middles / scale).astype(np.int64) // STRIDE
+        row.heard[positions] = self.heard[rows].astype(np.float32).mean(1)
 
     def _pick(self, pool: str) -> Clip:
         clips = self.pools[pool]
@@ -203,10 +226,8 @@ class Mixer:
         for _ in range(self._n_digits(6)):
             clips = self.by_word[str(self.rng.choice(DIGITS))]
             clip = clips[int(self.rng.integers(len(clips)))]
-            at = (
-                self._place(row, at, clip, voice, self._margin(clip, 0.15, whole=0.2))
-                + self._between()
-            )
+            cut = self._margin(clip, 0.15, whole=0.2)
+            at = self._place(row, at, clip, voice, cut) + self._between()
         return at
 
     def _add_ocean_cut(self, row: Row, at: int) -> int:
@@ -214,21 +235,15 @@ class Mixer:
         for _ in range(int(self.rng.integers(1, 6))):
             clip, span = self.cuts[int(self.rng.integers(len(self.cuts)))]
             cut = (span[1] - self.rng.uniform(0.0, 0.04), span[2] + self.rng.uniform(0.0, 0.05))
-            alone = Clip(
-                clip.path,
-                "ocean",
-                clip.speaker,
-                span[0],
-                "train",
-                clip.start,
-                clip.n_samples,
-                [span],
-            )
+            alone = replace(clip, text=span[0], spans=[span])
             at = self._place(row, at, alone, voice, cut) + self._between()
         return at
 
     def _add_synthetic(self, row: Row, at: int) -> int:
         return self._place(row, at, self._pick("synthetic"), Voice.draw(self.rng))
+
+    def _add_kokoro(self, row: Row, at: int) -> int:
+        return self._place(row, at, self._pick("kokoro"), Voice.draw(self.rng))
 
     def _add_ocean(self, row: Row, at: int) -> int:
         pool = "ocean_strings" if self.rng.random() < 0.65 else "ocean"
@@ -272,8 +287,8 @@ class Mixer:
         if draw < 0.2:
             return np.zeros(n, np.float32)
         if draw < 0.7:
-            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-72, -36) / 20)
+            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-72, -32) / 20)
         clip = self._pick("noise")
         x = self.audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
         x = np.tile(x, n // len(x) + 1)[:n]
-        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-62, -30) / 20)
+        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-60, -26) / 20)

@@ -15,11 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .clips import HEARD_SIZE
 from .vocabulary import VOCAB_SIZE, WORDS
 
 FRAMES_PER_POSITION = 4
 MEL = 128
-TAUGHT = 96  # numbers of the teacher's embedding
+TAUGHT = 96  # numbers of speech_embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ def rope_tables(n: int, dim: int, theta: float) -> tuple[Tensor, Tensor]:
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate neighbouring pairs of the last axis. x [B, H, T, D]."""
-    even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2).type_as(x)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)).contiguous())
+    return torch.view_as_real(pairs * torch.complex(cos, sin)).flatten(-2).type_as(x)
 
 
 def windowed_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
@@ -165,7 +166,7 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
-    """Encoder, adapter and decoder, plus the two auxiliary heads that export drops."""
+    """Encoder, adapter and decoder, plus the three auxiliary heads that export drops."""
 
     def __init__(self, s: Shape, dropout: float = 0.0) -> None:
         super().__init__()
@@ -187,6 +188,7 @@ class Net(nn.Module):
         self.norm = RMSNorm(s.dec_dim, s.norm_eps)
         self.word_head = nn.Linear(s.dec_dim, len(WORDS) + 1)
         self.teacher_head = nn.Linear(s.dec_dim, TAUGHT)
+        self.heard_head = nn.Linear(FRAMES_PER_POSITION * s.enc_dim, HEARD_SIZE)
         self.apply(_initialise)
         for module in self.modules():
             if isinstance(module, nn.Dropout):
@@ -209,14 +211,13 @@ class Net(nn.Module):
                 nn.init.zeros_(self.get_parameter(name))
 
     def encode(self, mel: Tensor) -> Tensor:
-        """Mel [B, 8N, 128] -> audio embeddings [B, N, dec_dim]."""
+        """Mel [B, 8N, 128] -> encoder output by position [B, N, 4 enc_dim]."""
         x = F.gelu(self.conv1(F.pad(mel.transpose(1, 2), (2, 0))))
         x = F.gelu(self.conv2(F.pad(x, (1, 0)))).transpose(1, 2).float()
         cos, sin = rope_tables(x.shape[1], self.s.head_dim, self.s.rope_theta)
         for block in self.encoder:
             x = block(x, cos, sin, None)
-        x = self.encoder_norm(x).reshape(x.shape[0], -1, FRAMES_PER_POSITION * x.shape[2])
-        return self.adapter2(F.gelu(self.adapter1(x)))
+        return self.encoder_norm(x).reshape(x.shape[0], -1, FRAMES_PER_POSITION * x.shape[2])
 
     def decode(self, audio: Tensor, tokens: Tensor, delay: Tensor) -> Tensor:
         """Audio [B, N, dec_dim], previous tokens [B, N], delay [B] in positions -> hidden."""
@@ -227,11 +228,16 @@ class Net(nn.Module):
             x = block(x, cos, sin, condition)
         return self.norm(x)
 
-    def forward(self, mel: Tensor, tokens: Tensor, delay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return token logits [B, N, V], word logits [B, N, words + 1] and embedding [B, N, 96]."""
-        audio = self.encode(mel)
+    def forward(self, mel: Tensor, tokens: Tensor, delay: Tensor) -> tuple[Tensor, ...]:
+        """Return token logits [B, N, V], word logits [B, N, words + 1], and what the teachers tell.
+
+        Theirs: speech_embedding's [B, N, 96], then Whisper's [B, N, 128].
+        """
+        frames = self.encode(mel)
+        audio = self.adapter2(F.gelu(self.adapter1(frames)))
         hidden = self.decode(audio, tokens, delay)
-        return hidden @ self.embeddings.weight.T, self.word_head(audio), self.teacher_head(audio)
+        told = self.teacher_head(audio), self.heard_head(frames)
+        return hidden @ self.embeddings.weight.T, self.word_head(audio), *told
 
 
 def delay_embedding(delay: Tensor, dim: int) -> Tensor:

@@ -20,6 +20,8 @@ def is_sentence(clip: Clip) -> bool:
 def pools_of(clip: Clip) -> list[str]:
     if clip.corpus == "noise":
         return ["noise"]
+    if clip.corpus == "kokoro" and clip.spans:
+        return ["kokoro"]
     if not clip.spans or (clip.corpus == "lj"):
         return [f"negative_{clip.corpus}"]
     if clip.corpus == "commands":

@@ -1,4 +1,4 @@
-"""Decode, synthesise and align everything once, into one packed file the training step maps."""
+"""Decode, synthesise, align and hear everything once, into files that the training step maps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,12 +14,13 @@ import av
 import numpy as np
 from rich.progress import track
 
+from . import kokoro, whisper
 from .align import Aligner, align_isolated
-from .clips import Clip, catalogue
+from .clips import HEARD_SIZE, STRIDE, Clip, catalogue
 from .synth import synthesise
 from .vocabulary import WORDS
 
-N_SYNTHETIC_STRINGS, N_SYNTHETIC_WORDS = 2600, 1300
+N_SYNTHETIC_STRINGS, N_SYNTHETIC_WORDS, N_NATURAL = 2600, 1300, 1200
 ISOLATED = ("commands", "wake")
 AUDIO_FILE, CLIPS_FILE = "audio.i16", "clips.json"
 
@@ -57,9 +59,11 @@ def read_clip(clip: Clip, samples: np.ndarray | None = None) -> tuple[Clip, np.n
     return clip, samples
 
 
-def _read_synthetic(job: tuple[str, str, np.ndarray]) -> tuple[Clip, np.ndarray] | None:
+def _read_synthetic(
+    corpus: str, job: tuple[str, str, np.ndarray]
+) -> tuple[Clip, np.ndarray] | None:
     voice, text, samples = job
-    return read_clip(Clip(voice, "synthetic", voice, text, "train"), samples)
+    return read_clip(Clip(voice, corpus, voice, text, "train"), samples)
 
 
 def prepare(data: Path, out: Path, seed: int) -> None:
@@ -73,8 +77,12 @@ def prepare(data: Path, out: Path, seed: int) -> None:
         real = pool.map(read_clip, listed, chunksize=16)
         _pack(track(real, "recordings", total=len(listed)), clips, audio)
         voices = synthesise(seed, N_SYNTHETIC_STRINGS, N_SYNTHETIC_WORDS)
-        made = pool.map(_read_synthetic, voices, chunksize=16)
+        made = pool.map(partial(_read_synthetic, "synthetic"), voices, chunksize=16)
         _pack(track(made, "synthetic", N_SYNTHETIC_STRINGS + N_SYNTHETIC_WORDS), clips, audio)
+        spoken = kokoro.synthesise(kokoro.fetch_voices(out.parent / "kokoro"), seed, N_NATURAL)
+        made = map(partial(_read_synthetic, "kokoro"), spoken)
+        _pack(track(made, "natural voices", N_NATURAL), clips, audio)
+    whisper.hear_all(clips, np.memmap(out / AUDIO_FILE, np.int16, "r"), out)
     text = "\n".join(json.dumps(asdict(clip)) for clip in clips)
     (out / CLIPS_FILE).write_text(text)
 
@@ -82,21 +90,27 @@ def prepare(data: Path, out: Path, seed: int) -> None:
 def _pack(
     read: Iterable[tuple[Clip, np.ndarray] | None], clips: list[Clip], audio: BinaryIO
 ) -> None:
-    at = clips[-1].start + clips[-1].n_samples if clips else 0
+    at = audio.tell() // 2
     for item in read:
         if item is None:
             continue
         clip, samples = item
         clip.start = at
-        at += len(samples)
-        audio.write(samples.tobytes())
+        padded = np.pad(samples, (0, -len(samples) % STRIDE))
+        at += len(padded)
+        audio.write(padded.tobytes())
         clips.append(clip)
 
 
-def load_packed(folder: Path) -> tuple[list[Clip], np.ndarray]:
-    """Return the catalogue and the packed audio, memory-mapped int16 [N]."""
+def load_packed(folder: Path) -> tuple[list[Clip], np.ndarray, np.ndarray]:
+    """Return the catalogue, the packed audio and what Whisper tells of it, memory-mapped.
+
+    audio: int16 [N]; heard: float16 [N / 640, HEARD_SIZE], row k for the samples from 640 k on.
+    """
     clips = [_clip(json.loads(line)) for line in (folder / CLIPS_FILE).read_text().splitlines()]
-    return clips, np.memmap(folder / AUDIO_FILE, dtype=np.int16, mode="r")
+    audio = np.memmap(folder / AUDIO_FILE, dtype=np.int16, mode="r")
+    heard = np.memmap(folder / whisper.HEARD_FILE, dtype=np.float16, mode="r")
+    return clips, audio, heard.reshape(-1, HEARD_SIZE)
 
 
 def _clip(row: dict[str, Any]) -> Clip:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from .augment import WARPS, equaliser, neutral_bank
-from .clips import Span
+from .clips import HEARD_SIZE, Span
 
 
 @dataclass(slots=True)
@@ -16,9 +16,16 @@ class Row:
     """One composed row before its spectrogram: samples, words with times, voices with spans."""
 
     samples: np.ndarray
+    heard: np.ndarray  # [positions, HEARD_SIZE] of Whisper, NaN where nothing is told
     words: list[Span] = field(default_factory=list)
     unsure: list[Span] = field(default_factory=list)  # words neither owed nor forbidden
     voices: list[tuple[int, int, int, np.ndarray]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, n_samples: int) -> Row:
+        """Make a silent row."""
+        heard = np.full((n_samples // 1280, HEARD_SIZE), np.nan, np.float32)
+        return cls(np.zeros(n_samples, np.float32), heard)
 
 
 @dataclass(slots=True)

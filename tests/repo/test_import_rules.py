@@ -26,8 +26,10 @@ MORE_LIBRARIES = {
     "model/checkpoint/hub.py": {"huggingface_hub"},
     "model/training": {
         "av",
+        "ctranslate2",
         "jiwer",
         "matplotlib",
+        "onnxruntime",
         "pocketsphinx",
         "rich",
         "soundfile",
