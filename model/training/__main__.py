@@ -73,7 +73,7 @@ def main() -> None:
     export(fits / "final.pt", args.work / "final", FINAL.shape)
     for name in CHECKPOINT_FILES:
         shutil.copy2(args.work / "final" / name, args.out / name)
-    write(scores, args.out)
+    write(scores, (FIRST, LEAVE_OUT, JUDGED, FINAL), args.out)
     print(tables(scores))
 
 

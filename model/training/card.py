@@ -6,6 +6,7 @@ import json
 import math
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from rich.progress import track
 
 from ..checkpoint.header import read_header
+from .fit import Plan
 from .hear import Listener
 from .prepare import load_packed
 from .sphinx import Sphinx
@@ -138,6 +140,18 @@ def tables(scores: Scores) -> str:
     return "\n".join(lines)
 
 
+def fits(plans: Sequence[Plan]) -> str:
+    """Return the fits as a Markdown table, in their order."""
+    lines = [
+        "| fit | steps of 64 s of audio | starts from | left-out speakers |",
+        "|---|---|---|---|",
+    ]
+    for plan in plans:
+        heard = "heard" if "held" in plan.splits else "not heard"
+        lines.append(f"| {plan.name} | {plan.n_steps} | {plan.start_from or 'nothing'} | {heard} |")
+    return "\n".join(lines)
+
+
 def plot(scores: Scores, path: Path) -> None:
     """Draw word errors over delay and over noise, side by side, into a PNG."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
@@ -161,7 +175,7 @@ def _rates(rows: list[Scores | None]) -> list[float]:
     return [100 * row["wer"] for row in rows if row is not None]
 
 
-def write(scores: Scores, out: Path) -> None:
+def write(scores: Scores, plans: Sequence[Plan], out: Path) -> None:
     """Write scores.json, scores.png and the card README.md beside the checkpoint in ``out``."""
     (out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
     plot(scores, out / "scores.png")
@@ -171,6 +185,7 @@ def write(scores: Scores, out: Path) -> None:
         "date": scores["date"],
         "machine": scores["machine"],
         "tables": tables(scores),
+        "fits": fits(plans),
     }
     for key, value in values.items():
         text = text.replace("{" + key + "}", value)

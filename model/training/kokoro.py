@@ -43,37 +43,41 @@ IDS = {" ": 16} | {
     for symbol, number in (
         pair.split("=")
         for pair in (
-            ",=3 .=4 ?=6 A=24 I=25 O=31 W=39 Y=41 b=44 d=46 f=48 h=50 i=51 j=52 k=53 l=54 m=55 n=56 "
-            "p=58 s=61 t=62 u=63 v=64 w=65 z=68 æ=72 ð=81 ŋ=112 ɑ=69 ɔ=76 ə=83 ɛ=86 ɜ=87 ɡ=92 "
-            "ɪ=102 ɹ=123 ʃ=131 ʊ=135 ʌ=138 ʒ=147 ʤ=82 ʧ=133 ˈ=156 θ=119"
+            ",=3 .=4 ?=6 A=24 I=25 O=31 W=39 Y=41 b=44 d=46 f=48 h=50 i=51 j=52 k=53 l=54 "
+            "m=55 n=56 p=58 s=61 t=62 u=63 v=64 w=65 z=68 æ=72 ð=81 ŋ=112 ɑ=69 ɔ=76 ə=83 "
+            "ɛ=86 ɜ=87 ɡ=92 ɪ=102 ɹ=123 ʃ=131 ʊ=135 ʌ=138 ʒ=147 ʤ=82 ʧ=133 ˈ=156 θ=119"
         ).split()
     )
 }
 STRESS_SECOND = ("alexa", "computer", "ago", "complete", "about", "again", "behind", "hello")
 # Words that sound like the domain's and are not of it, and a few that sound like nothing there.
-NEAR = (
-    "hero arrow run sun wine gun done do chew blue tree free tea thread fall door far fire file "
-    "hive fix sips sits heaven several ape age aid late mine line night nice yet yell guess chess "
-    "less low note nose snow new now cup app us puppy town gown dawn dot lift laughed let leaf "
-    "ride light bright wide rise own arm an in under of often cough soft awful top shop step stock "
-    "goat goal dough ago grow gold election texas commuter complete harvest service jar cowboy "
-    "snowball boy start mirrors glasses few hour house bird dog cat happy bed wow learn follow "
-    "forward backward about again behind hello please turn the and water seventh ninth third"
-).split()
+NEAR = tuple(
+    (
+        "hero arrow run sun wine gun done do chew blue tree free tea thread fall door far "
+        "fire file hive fix sips sits heaven several ape age aid late mine line night nice "
+        "yet yell guess chess less low note nose snow new now cup app us puppy town gown dawn "
+        "dot lift laughed let leaf ride light bright wide rise own arm an in under of often "
+        "cough soft awful top shop step stock goat goal dough ago grow gold election texas "
+        "commuter complete harvest service jar cowboy snowball boy start mirrors glasses few "
+        "hour house bird dog cat happy bed wow learn follow forward backward about again "
+        "behind hello please turn the and water seventh ninth third"
+    ).split()
+)
 
 
 def texts(rng: random.Random, n: int) -> Iterator[str]:
     """Yield what is said: commands and wake phrases, digits alone and in strings, near words."""
     for _ in range(n):
         draw = rng.random()
+        pool: tuple[str, ...] = DIGITS
         if draw < 0.45:
             pool, most, joint = COMMANDS + COMMANDS + WAKE_PHRASES, 3, rng.choice((", ", ". "))
         elif draw < 0.65:
-            pool, most, joint = DIGITS, 6, rng.choice((" ", " ", ", "))
+            most, joint = 6, rng.choice((" ", " ", ", "))
         elif draw < 0.75:
-            pool, most, joint = DIGITS, 1, ""
+            most, joint = 1, ""
         else:
-            pool, most, joint = tuple(NEAR), 3, rng.choice((" ", ", ", ". "))
+            pool, most, joint = NEAR, 3, rng.choice((" ", ", ", ". "))
         words = [rng.choice(pool) for _ in range(rng.randint(1, most))]
         yield joint.join(words) + rng.choice("...,?")
 
