@@ -19,6 +19,13 @@ from .doorman import Doorman, Visitor
 from .knock import Knock
 
 _VISITOR = "voxwire.visitor"
+_EXPOSED = (
+    "Retry-After",
+    "X-Request-Id",
+    "X-Voxwire-Damaged-Packets",
+    "X-Voxwire-Ignored",
+    "X-Voxwire-Model",
+)
 _CORS_MAX_AGE_S = 600
 
 
@@ -89,7 +96,7 @@ def _cross_origin(app: ASGIApp, settings: ServeSettings) -> ASGIApp:
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "POST"),
         allow_headers=("Authorization", "Content-Type", "X-Api-Key"),
-        expose_headers=("Retry-After",),
+        expose_headers=_EXPOSED,
         max_age=_CORS_MAX_AGE_S,
     )
 

@@ -208,6 +208,10 @@ def test_no_page_of_another_site_reads_answers_unless_it_is_listed(
     answer = get(server, "/v1/models", origin=SITE, **BEARER)
     assert answer.headers["access-control-allow-origin"] == SITE
     assert "access-control-allow-credentials" not in answer.headers
+    exposed = {
+        h.strip().lower() for h in answer.headers["access-control-expose-headers"].split(",")
+    }
+    assert {"x-request-id", "x-voxwire-model", "x-voxwire-ignored"} <= exposed
     refused = get(server, "/v1/models", origin=SITE)
     assert refused.status_code == 401
     assert refused.headers["access-control-allow-origin"] == SITE
