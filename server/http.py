@@ -25,6 +25,8 @@ HEAD_S = 20.0  # for the head of a request to come
 REFUSED_HEAD_S = 1.0  # where it will only be refused
 RETRY_S = 5.0
 TAKES_NOTHING_S = 60.0  # who takes nothing for so long, or twice that, is gone
+PING_S = 20.0  # so often a WebSocket's client is asked whether it is there
+PONG_S = 20.0  # for it to answer, or it is gone
 MAX_FRAGMENTS = 10_000  # of one message: empty ones cost memory, and no length
 
 
@@ -137,15 +139,39 @@ class Http(H11Protocol):
 class WebSockets(WebSocketsSansIOProtocol):
     """Bounds what a client can have held for it that no message's length counts.
 
-    Logs no error where a client is refused, as uvicorn 0.54 does.
+    Finds out that a client is gone without a word, and does not take for that one whose pong waits
+    behind audio that the engine has no room for, as uvicorn 0.54 does. Logs no error where a client
+    is refused, which it does too.
     """
 
     _watch: _Watch | None = None
+    _has_heard = False  # since the last ping
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Watch the connection."""
         super().connection_made(transport)
+        self.ping_interval, self.ping_timeout = PING_S, PONG_S
         self._watch = _Watch(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, a sign of life."""
+        self._has_heard = True
+        super().data_received(data)
+
+    def send_keepalive_ping(self) -> None:
+        """Ask for a sign of life."""
+        self._has_heard = False
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        """Give the client up if nothing came of it, though we were reading."""
+        if self._has_heard or self.read_paused:
+            self.pong_timer = None
+            self.send_keepalive_ping()  # at once, so that nobody is gone for longer unnoticed
+            return
+        super().keepalive_timeout()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # `close` would wait for it to take what is left
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
