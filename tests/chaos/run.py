@@ -77,17 +77,17 @@ class Run:
         async with target_process(model, WATCHED) as target:
             chaos = Chaos(target, said, self.rng)
             todo = chaos.drawn(self.n_rounds)
-            n_legs = max(2, min(LEGS, self.n_rounds))
             await chaos.speak()
             before = await target.ask("figures")
-            for leg in range(n_legs):
-                await chaos.attack(todo[leg::n_legs])
-                await chaos.follow(-(-self.n_sessions // n_legs))
-                if leg == n_legs // 2 - 1:  # what grows only once has grown after this
+            for leg in range(LEGS):
+                if leg == 0:  # the engine begins anew after these, with small caches
                     await chaos.suffer()
+                await chaos.attack(todo[leg::LEGS])
+                await chaos.follow(-(-self.n_sessions // LEGS))
                 await chaos.settle(before)
-                self._tell_leg(chaos, f"{leg + 1}/{n_legs}")
-            chaos.judge_memory(since=n_legs // 2 - 1)
+                self._tell_leg(chaos, f"{leg + 1}/{LEGS}")
+            # What grows only once, such as buffers and pools, has grown after half of them.
+            chaos.judge_memory(since=LEGS // 2 - 1)
         return chaos
 
     def _tell_leg(self, chaos: Chaos, leg: str) -> None:
