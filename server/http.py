@@ -19,7 +19,7 @@ from ..protocol.openai_rest.errors import error_body, error_headers, status_of
 from .descriptors import most_connections
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGISendEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
 HEAD_S = 20.0  # for the head of a request to come
 REFUSED_HEAD_S = 1.0  # where it will only be refused
@@ -27,6 +27,8 @@ RETRY_S = 5.0
 TAKES_NOTHING_S = 60.0  # who takes nothing for so long, or twice that, is gone
 PING_S = 20.0  # so often a WebSocket's client is asked whether it is there
 PONG_S = 20.0  # for it to answer, or it is gone
+# What is parsed before the session takes it: a frame of a byte costs a hundred times its length.
+PIECE_BYTES = 1 << 14
 MAX_FRAGMENTS = 10_000  # of one message: empty ones cost memory, and no length
 
 
@@ -146,6 +148,7 @@ class WebSockets(WebSocketsSansIOProtocol):
 
     _watch: _Watch | None = None
     _has_heard = False  # since the last ping
+    _unparsed = b""  # not more than the transport reads at once
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Watch the connection."""
@@ -156,7 +159,20 @@ class WebSockets(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came, a sign of life."""
         self._has_heard = True
-        super().data_received(data)
+        self._unparsed += data
+        self._parse()
+
+    def _parse(self) -> None:
+        """Parse what came, up to the first piece with a message; `receive` lets it go on."""
+        while self._unparsed and not (self.read_paused or self.transport.is_closing()):
+            piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
+            super().data_received(piece)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Return the next message; where it was the last that was parsed, parse more."""
+        message = await super().receive()
+        self._parse()
+        return message
 
     def send_keepalive_ping(self) -> None:
         """Ask for a sign of life."""
@@ -182,6 +198,7 @@ class WebSockets(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         """Send; an answer other than a WebSocket completes the handshake too, and is no error."""
         await super().send(message)
+        self._parse()  # once it has closed, only the client's close is waited for
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True
 
