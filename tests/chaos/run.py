@@ -82,8 +82,7 @@ class Run:
             for leg in range(LEGS):
                 if leg == 0:  # the engine begins anew after these, with small caches
                     await chaos.suffer()
-                await chaos.attack(todo[leg::LEGS])
-                await chaos.follow(-(-self.n_sessions // LEGS))
+                await chaos.attack(todo[leg::LEGS], -(-self.n_sessions // LEGS))
                 await chaos.settle(before)
                 self._tell_leg(chaos, f"{leg + 1}/{LEGS}")
             # What grows only once, such as buffers and pools, has grown after half of them.

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from tests.chaos import uploads
 from tests.chaos.attacks import ATTACKS, Attack
-from tests.chaos.doors import DOORS
+from tests.chaos.doors import DOORS, Door
 from tests.chaos.faults import FAULTS, SkippedError, sequence
 from tests.chaos.healthy import Healthy, Speech
 from tests.chaos.insider import Figures
@@ -83,13 +83,17 @@ class Chaos:
         self.rng.shuffle(todo)
         return todo
 
-    async def attack(self, todo: list[Attack]) -> None:
-        """Make these attacks, beside healthy sessions."""
+    async def attack(self, todo: list[Attack], n_sessions: int) -> None:
+        """Make these attacks beside healthy sessions, and beside short ones, in five lines."""
         uploads.prepare()
+        share = -(-n_sessions // len(DOORS))
         async with asyncio.TaskGroup() as tasks:
             healthy = self._healthy()
             speaking = tasks.create_task(healthy.run())
-            await asyncio.gather(*(self._work(todo) for _ in range(AT_ONCE)))
+            await asyncio.gather(
+                *(self._work(todo) for _ in range(AT_ONCE)),
+                *(self._follow(door, share) for door in DOORS),
+            )
             healthy.stop()
             await speaking
         self._add(healthy)
@@ -104,22 +108,6 @@ class Chaos:
         """Let each healthy client speak once."""
         healthy = self._healthy()
         await healthy.once()
-        self._add(healthy)
-
-    async def follow(self, n: int) -> None:
-        """Have n sessions in five lines, one after another in each, beside healthy ones."""
-        healthy = self._healthy()
-        speaking = asyncio.create_task(healthy.run())
-        share = -(-n // len(DOORS))
-        kind = "session after session"
-        await asyncio.gather(
-            *(
-                self.report.judge(kind, sequence(self.target, door, share, self._rng()), share)
-                for door in DOORS
-            )
-        )
-        healthy.stop()
-        await speaking
         self._add(healthy)
 
     async def settle(self, before: Figures) -> None:
@@ -156,6 +144,10 @@ class Chaos:
         self.lost_s += healthy.lost_s
         for fault in healthy.faults:
             self.report.blame(fault)
+
+    async def _follow(self, door: Door, n: int) -> None:
+        following = sequence(self.target, door, n, self._rng())
+        await self.report.judge("session after session", following, n)
 
     async def _work(self, todo: list[Attack]) -> None:
         while todo:
