@@ -27,6 +27,7 @@ from voxwire.server.live import open_model
 WATCHED = [sys.executable, "-m", "tests.chaos.watched"]
 RANDOM = "random"  # a tiny model that writes much, and means nothing
 LEGS = 12  # on each model: after each nothing may be left, and a line says so
+RUSH_ROUNDS, RUSH_AT_ONCE = 3, 40  # more at once than later ever happen to be
 
 
 def main() -> int:
@@ -80,12 +81,13 @@ class Run:
             await chaos.speak()
             before = await target.ask("figures")
             for leg in range(LEGS):
-                if leg == 0:  # the engine begins anew after these, with small caches
-                    await chaos.suffer()
+                if leg == 0:
+                    await chaos.suffer()  # the engine begins anew after it, with small caches
+                    await chaos.attack(chaos.drawn(RUSH_ROUNDS), at_once=RUSH_AT_ONCE)
                 await chaos.attack(todo[leg::LEGS], -(-self.n_sessions // LEGS))
                 await chaos.settle(before)
                 self._tell_leg(chaos, f"{leg + 1}/{LEGS}")
-            # What grows only once, such as buffers and pools, has grown after half of them.
+            # Caches and pools, as large as the most that was at once, have grown after half.
             chaos.judge_memory(since=LEGS // 2 - 1)
         return chaos
 

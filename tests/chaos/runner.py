@@ -83,7 +83,7 @@ class Chaos:
         self.rng.shuffle(todo)
         return todo
 
-    async def attack(self, todo: list[Attack], n_sessions: int) -> None:
+    async def attack(self, todo: list[Attack], n_sessions: int = 0, at_once: int = AT_ONCE) -> None:
         """Make these attacks beside healthy sessions, and beside short ones, in five lines."""
         uploads.prepare()
         share = -(-n_sessions // len(DOORS))
@@ -91,7 +91,7 @@ class Chaos:
             healthy = self._healthy()
             speaking = tasks.create_task(healthy.run())
             await asyncio.gather(
-                *(self._work(todo) for _ in range(AT_ONCE)),
+                *(self._work(todo) for _ in range(at_once)),
                 *(self._follow(door, share) for door in DOORS),
             )
             healthy.stop()
