@@ -185,7 +185,8 @@ def test_speech_counts_however_long_silence_was_before_it(quiet_s: int) -> None:
     """A microphone may be mute for hours; the pads of that make a rut likelier."""
 
     async def loud(windows: Floats) -> Floats:
-        return (windows.max(axis=1) > 0).astype(np.float32)
+        loudness: Floats = (windows.max(axis=1) > 0).astype(np.float32)
+        return loudness
 
     async def run() -> tuple[int, int, int]:
         watch = StuckWatch(16.0, loud)
