@@ -46,7 +46,7 @@ full-size: .venv/.ready ## load and step random weights of the real 4B shape; ne
 soak: .venv/.ready ## hear twelve hours in one session, as fast as it goes; HOURS=1 for less
 	@$(PY) -m tests.soak $(if $(HOURS),--hours $(HOURS))
 
-chaos: .venv/.ready ## attack a running server in thousands of ways; takes minutes
+chaos: .venv/.ready ## attack a running server in thousands of ways; takes half an hour
 	@$(PY) -m tests.chaos.run
 
 train: .venv-train/.ready ## train the embedded checkpoint anew; takes hours

@@ -14,6 +14,7 @@ from ..protocol.errors import DisplacedError, IdleError, InvalidRequestError, Vo
 from ..protocol.session import Audio, KeepAlive, Reply, Request
 from .session.outbox import Told
 from .session.session import Session
+from .session.state import State
 
 log = logging.getLogger(__name__)
 
@@ -120,8 +121,8 @@ class Connection:
             self._heard_at_s = _now_s()  # it may have waited for room
 
     async def _watch(self) -> None:
-        """End the session when no audio comes for too long."""
-        while True:
+        """End the session when no audio comes for too long; who said its last waits for us."""
+        while self._session.state is not State.DRAINING:
             left_s = self._heard_at_s + self._idle_s - _now_s()
             if left_s <= 0:
                 message = f"no audio for {self._idle_s:g} s"

@@ -19,12 +19,16 @@ from ..protocol.openai_rest.errors import error_body, error_headers, status_of
 from .descriptors import most_connections
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGISendEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
 HEAD_S = 20.0  # for the head of a request to come
 REFUSED_HEAD_S = 1.0  # where it will only be refused
 RETRY_S = 5.0
 TAKES_NOTHING_S = 60.0  # who takes nothing for so long, or twice that, is gone
+PING_S = 20.0  # so often a WebSocket's client is asked whether it is there
+PONG_S = 20.0  # for it to answer, or it is gone
+# What is parsed before the session takes it: a frame of a byte costs a hundred times its length.
+PIECE_BYTES = 1 << 14
 MAX_FRAGMENTS = 10_000  # of one message: empty ones cost memory, and no length
 
 
@@ -137,15 +141,53 @@ class Http(H11Protocol):
 class WebSockets(WebSocketsSansIOProtocol):
     """Bounds what a client can have held for it that no message's length counts.
 
-    Logs no error where a client is refused, as uvicorn 0.54 does.
+    Finds out that a client is gone without a word, and does not take for that one whose pong waits
+    behind audio that the engine has no room for, as uvicorn 0.54 does. Logs no error where a client
+    is refused, which it does too.
     """
 
     _watch: _Watch | None = None
+    _has_heard = False  # since the last ping
+    _unparsed = b""  # not more than the transport reads at once
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Watch the connection."""
         super().connection_made(transport)
+        self.ping_interval, self.ping_timeout = PING_S, PONG_S
         self._watch = _Watch(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, a sign of life."""
+        self._has_heard = True
+        self._unparsed += data
+        self._parse()
+
+    def _parse(self) -> None:
+        """Parse what came, up to the first piece with a message; `receive` lets it go on."""
+        while self._unparsed and not (self.read_paused or self.transport.is_closing()):
+            piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
+            super().data_received(piece)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Return the next message; where it was the last that was parsed, parse more."""
+        message = await super().receive()
+        self._parse()
+        return message
+
+    def send_keepalive_ping(self) -> None:
+        """Ask for a sign of life."""
+        self._has_heard = False
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        """Give the client up if nothing came of it, though we were reading."""
+        if self._has_heard or self.read_paused:
+            self.pong_timer = None
+            self.send_keepalive_ping()  # at once, so that nobody is gone for longer unnoticed
+            return
+        super().keepalive_timeout()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # `close` would wait for it to take what is left
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -156,6 +198,7 @@ class WebSockets(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         """Send; an answer other than a WebSocket completes the handshake too, and is no error."""
         await super().send(message)
+        self._parse()  # once it has closed, only the client's close is waited for
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True
 

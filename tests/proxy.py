@@ -22,6 +22,7 @@ class Kind(StrEnum):
     RESET = "reset"  # RST both ways; what is on its way is lost
     DROP = "drop"  # FIN both ways, in the middle of whatever was being sent
     STALL = "stall"  # nothing passes for a while, and then RST
+    VANISH = "vanish"  # nothing passes any more, and nobody is told: both ends stay open
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,13 @@ class Fault:
 
 
 def random_faults(seed: int, n: int, least_bytes: int, most_bytes: int) -> list[Fault]:
-    """Draw faults of all kinds; one of ten strikes what the server says, of which there is less."""
+    """Draw faults that end; one of ten strikes what the server says, of which there is less."""
     rng = random.Random(seed)
 
     def draw() -> Fault:
         is_upwards = rng.random() < 0.9
         n_bytes = rng.randrange(least_bytes, most_bytes)
-        kind = rng.choice(list(Kind))
+        kind = rng.choice([Kind.RESET, Kind.DROP, Kind.STALL])
         return Fault(kind, n_bytes if is_upwards else n_bytes // 16, is_upwards, rng.random() / 100)
 
     return [draw() for _ in range(n)]
@@ -175,13 +176,14 @@ async def _fail(
     for task in (up, down):
         task.cancel()
     await asyncio.gather(up, down, return_exceptions=True)
-    if fault.kind is Kind.STALL:
-        if fault.stall_s is not None:
-            await asyncio.sleep(fault.stall_s)
-        else:
-            with contextlib.suppress(OSError):
-                while await reader.read(READ_BYTES):
-                    pass
+    if fault.kind is Kind.STALL and fault.stall_s is not None:
+        await asyncio.sleep(fault.stall_s)
+    elif fault.kind in (Kind.STALL, Kind.VANISH):
+        with contextlib.suppress(OSError):
+            while await reader.read(READ_BYTES):
+                pass
+    if fault.kind is Kind.VANISH:
+        await asyncio.Event().wait()  # until the proxy ends
     if fault.kind is not Kind.DROP:
         for end in ends:
             reset(end)

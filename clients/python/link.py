@@ -35,16 +35,20 @@ class Link:
 
         Raises OSError, EOFError or InvalidHandshake.
         """
-        socket = await connect(
-            address,
-            additional_headers=headers,
-            compression=None,
-            open_timeout=stall_s,
-            ping_interval=stall_s / 2,
-            ping_timeout=stall_s / 2,
-            close_timeout=FAREWELL_S,
-            max_size=MAX_MESSAGE_BYTES,
-        )
+        try:
+            socket = await connect(
+                address,
+                additional_headers=headers,
+                compression=None,
+                open_timeout=stall_s,
+                ping_interval=stall_s / 2,
+                ping_timeout=stall_s / 2,
+                close_timeout=FAREWELL_S,
+                max_size=MAX_MESSAGE_BYTES,
+            )
+        except ConnectionRefusedError:
+            where = address.partition("?")[0]  # what follows may be a token
+            raise ConnectionRefusedError(f"no server answers at {where}") from None
         return cls(socket)
 
     async def send(self, said: Said) -> None:

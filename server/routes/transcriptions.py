@@ -82,6 +82,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
                 "description": "Fields that came and changed nothing, divided by commas.",
                 "schema": {"type": "string"},
             },
+            "x-request-id": {
+                "description": "By which the server's log tells of it; of an error, too.",
+                "schema": {"type": "string"},
+            },
             "x-voxwire-damaged-packets": {
                 "description": "Packets of the file that were left out.",
                 "schema": {"type": "integer"},

@@ -18,6 +18,8 @@ from .stuck import StuckWatch
 
 log = logging.getLogger(__name__)
 
+MAX_FLUSHES = 64  # not done: who commits faster than the engine flushes waits, as with audio
+
 
 @dataclass(frozen=True, slots=True)
 class _Flush:
@@ -62,6 +64,8 @@ class RollingSession:
         self._first_token = 0  # of the engine's session at hand
         self._n_fed = 0  # samples
         self._flushes: deque[_Flush] = deque()  # that are not done
+        self._has_flushed = asyncio.Event()  # or is closed
+        self._is_closed = False
         self._feeding = asyncio.Lock()
 
     async def feed(self, samples: Samples) -> None:
@@ -73,7 +77,10 @@ class RollingSession:
             await self._now.feed(samples)
 
     async def flush(self) -> None:
-        """Have all that was fed written; see EngineSession.flush."""
+        """Have all that was fed written; see EngineSession.flush. Waits while many are not done."""
+        while len(self._flushes) >= MAX_FLUSHES and not self._is_closed:
+            self._has_flushed.clear()
+            await self._has_flushed.wait()
         async with self._feeding:
             self._flushes.append(_Flush(self._n_fed, is_end=False))
             self._now.flush()
@@ -87,6 +94,8 @@ class RollingSession:
     def close(self) -> None:
         """Drop the stream with all that is not yet written. May be called again."""
         self._now.close()
+        self._is_closed = True
+        self._has_flushed.set()
 
     def __aiter__(self) -> Self:
         """Iterate over the events."""
@@ -97,6 +106,7 @@ class RollingSession:
         event = await anext(self._now)
         if isinstance(event, Flushed):
             done = self._flushes.popleft()
+            self._has_flushed.set()
             if self._watch is not None:
                 self._watch.forget(done.at)
             return event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from ...protocol.errors import (
     NotReadyError,
     RefusedError,
+    SessionFailedError,
     ShutdownError,
     UnsupportedError,
     VoxwireError,
@@ -27,7 +29,7 @@ from ...protocol.session import CloseReason
 from ..engine.admission import Kind
 from ..engine.place import Place
 from ..metrics import Metrics
-from ..service import Service
+from ..service import Service, new_id
 from .decoding import DecoderLimits, Decoding
 from .queue import UploadQueue
 from .receive import MeteredBody, ReceiveLimits, check_head, received_form
@@ -61,13 +63,15 @@ class UploadAnswer(Response):
         super().__init__()
         self._uploads = uploads
         self._key_id = key_id
+        self._work: _Work | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer over ASGI."""
         metrics = self._uploads.service.metrics
         body = MeteredBody(receive, self._uploads.receiving)
-        sender = Sender(send)
-        outcome = "internal"
+        upload_id, began_s = new_id("upl"), time.monotonic()
+        sender = Sender(send, upload_id)
+        outcome, level = "internal", logging.INFO
         try:
             await self._admit(Request(scope, receive), body, sender)
             outcome = "done"
@@ -75,6 +79,7 @@ class UploadAnswer(Response):
             outcome = "done" if sender.is_finished else "cancelled"
         except VoxwireError as error:
             outcome = error.code
+            level = logging.ERROR if _is_fault(error) else level
             if isinstance(error, RefusedError):
                 metrics.refused(outcome)
             await sender.fail(error, None if body.is_complete else receive)
@@ -83,11 +88,13 @@ class UploadAnswer(Response):
             await sender.fail(ShutdownError("the server is shutting down"), None)
             raise
         except Exception:
-            log.exception("upload failed")
+            log.exception("upload=%s failed", upload_id)
             await sender.fail(VoxwireError("the server failed"), None)
         finally:
             metrics.upload_ended(outcome)
-            log.info("upload=%s", outcome)
+            line = "upload=%s end=%s heard_s=%.1f seconds=%.1f"
+            heard_s = 0.0 if self._work is None else self._work.heard_s
+            log.log(level, line, upload_id, outcome, heard_s, time.monotonic() - began_s)
 
     async def _admit(self, request: Request, body: MeteredBody, sender: Sender) -> None:
         service = self._uploads.service
@@ -108,8 +115,8 @@ class UploadAnswer(Response):
     ) -> None:
         body.begin()
         async with received_form(request, body, self._uploads.receiving) as form:
-            work = _Work(self._uploads, read_form(form.fields), sender)
-            await _unless_left(body.left(), work.run(place, form.file))
+            self._work = _Work(self._uploads, read_form(form.fields), sender)
+            await _unless_left(body.left(), self._work.run(place, form.file))
 
 
 class _Work:
@@ -121,6 +128,12 @@ class _Work:
         self._asked = asked
         self._delay_ms = asked.delay_ms or uploads.service.default_delay_ms
         self._sender = sender
+        self._upload: Upload | None = None
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of the recording that the engine took."""
+        return 0.0 if self._upload is None else self._upload.heard_s
 
     async def run(self, place: Place, file: BinaryIO) -> None:
         """Decode it, transcribe it, and send the answer."""
@@ -130,6 +143,7 @@ class _Work:
             session = place.open(self._delay_ms, log_probs=wants_scores)
             with _counted(self._service.metrics):
                 async with Upload(decoding, session, self._service.tekken) as upload:
+                    self._upload = upload
                     await (self._stream if self._asked.is_streamed else self._wait)(upload)
 
     async def _wait(self, upload: Upload) -> None:
@@ -160,6 +174,11 @@ class _Work:
         if n_damaged:
             headers["x-voxwire-damaged-packets"] = str(n_damaged)
         return headers
+
+
+def _is_fault(error: VoxwireError) -> bool:
+    """Tell an error of the server's own from what its client, or its operator, did."""
+    return isinstance(error, SessionFailedError) and not isinstance(error, ShutdownError)
 
 
 def _check_open(service: Service) -> None:

@@ -21,11 +21,13 @@ STALL_S = 60.0  # who takes nothing for so long has left
 class Sender:
     """Sends raise ClientDisconnect when the client takes nothing for STALL_S.
 
-    is_finished: the last piece was sent.
+    request_id: by which the client may ask, and our log tells, what became of it. is_finished: the
+    last piece was sent.
     """
 
-    def __init__(self, send: Send, stall_s: float = STALL_S) -> None:
+    def __init__(self, send: Send, request_id: str, stall_s: float = STALL_S) -> None:
         self._send = send
+        self._request_id = request_id
         self._stall_s = stall_s
         self._has_begun = False
         self.is_finished = False
@@ -43,6 +45,7 @@ class Sender:
         is_json = media_type == "application/json"
         own["content-type"] = media_type if is_json else f"{media_type}; charset=utf-8"
         own["cache-control"] = "no-store"
+        own["x-request-id"] = self._request_id  # OpenAI's SDK shows it with an error
         if media_type == "text/event-stream":
             own["x-accel-buffering"] = "no"  # proxies that follow nginx pass events on at once
         own.update(headers)

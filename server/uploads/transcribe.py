@@ -83,7 +83,12 @@ class Upload:
         if self._is_closed:
             raise StopAsyncIteration
         self._is_closed = True
-        return self._written(self._assembler.finish(), None, self._n_samples / SAMPLE_RATE_HZ)
+        return self._written(self._assembler.finish(), None, self.heard_s)
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds that were fed so far."""
+        return self._n_samples / SAMPLE_RATE_HZ
 
     def heard(self, model: str, delay_ms: int) -> Heard:
         """Return the whole of it, after the last token."""
@@ -100,7 +105,7 @@ class Upload:
                 async for block in blocks:
                     await self._session.feed(block)
                     self._n_samples += len(block)
-            self._total_s = self._n_samples / SAMPLE_RATE_HZ
+            self._total_s = self.heard_s
             self._session.end()
         except Exception as error:  # raised where the reader waits, which else waits for ever
             self._error = error
@@ -127,5 +132,5 @@ class Upload:
         if token is not None:
             self._tokens.append(token)
         text = self._collector.add([delta])
-        done_s = min(at_s, self._n_samples / SAMPLE_RATE_HZ)
+        done_s = min(at_s, self.heard_s)
         return Written(text, token, done_s, self._total_s)

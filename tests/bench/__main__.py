@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import voxwire.model  # noqa: F401  # before MLX, so that it finds the BLAS
-from tests.bench import capacity, long, peer_tables, step, uploads
+from tests.bench import capacity, long, peer_tables, step, uploads, watch
 from tests.bench.bars import bars
 from tests.bench.child import ROOT, ChildError, in_child
 from tests.bench.plot import draw
@@ -31,6 +31,7 @@ class Name(StrEnum):
     capacity = "capacity"
     uploads = "uploads"
     long = "long"
+    watch = "watch"
     peers = "peers"
 
 
@@ -39,6 +40,7 @@ _MODULES: dict[Name, tuple[str, Callable[[dict[str, Any]], list[Table]]]] = {
     Name.capacity: ("capacity", capacity.tables),
     Name.uploads: ("uploads", uploads.tables),
     Name.long: ("long", long.tables),
+    Name.watch: ("watch", watch.tables),
     Name.peers: ("peer_runs", peer_tables.tables),
 }
 
@@ -61,6 +63,8 @@ def main(
     * uploads: whole files, one and eight at once, with and without speculation; 1 min
 
     * long: six hours of audio through one session; 5 min
+
+    * watch: what the watch for a stuck decoder costs sessions that are well; 2 min
 
     * peers: voxmlx, WhisperLiveKit, mlx-audio and transformers beside it; 10 min, and the first
     time some more to fetch them into .cache/bench (2 GB)

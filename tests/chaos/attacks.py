@@ -56,6 +56,7 @@ ATTACKS = (
     Attack("messages of one byte", words.tiny_messages, 10),
     Attack("half a minute at once", words.huge_message, 10),
     Attack("commands in any order", words.commands_in_any_order, 50),
+    Attack("flood of commits", words.flood_of_commits, 10),
     Attack("token of nobody's session", words.lost_token),
     Attack("Wyoming's events, wrong", words.wyoming_junk),
     Attack("upload of what is no recording", uploads.no_recording, 30),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 from tests.chaos.wire import GUARD_S, Heard, HttpAnswer, Wire
 
 PROBE_TYPE = "chaos_probe"
+AGAIN_S = 0.5  # until a client that was refused for want of places comes back
 PROBE = json.dumps({"type": PROBE_TYPE})
 
 
@@ -110,12 +112,22 @@ DOORS = (NATIVE, OPENAI, VLLM, MISTRAL, DEEPGRAM)
 
 
 async def enter(port: int, door: Door, path: str | None = None) -> Wire:
-    """Open a session at a door."""
-    wire = await Wire.open(port)
-    answer: HttpAnswer = await wire.upgrade(path or door.path)
+    """Open a session at a door; where a storm has taken all places, once there is one."""
+    wire, answer = await _asked(port, path or door.path)
+    while answer.status == 503 and answer.error and answer.error["code"] == "at_capacity":
+        await asyncio.sleep(AGAIN_S)
+        wire, answer = await _asked(port, path or door.path)
     assert answer.status == 101, f"{door.name} let nobody in: {answer.status} {answer.body!r}"
     await wire.say(*door.opening)
     return wire
+
+
+async def _asked(port: int, path: str) -> tuple[Wire, HttpAnswer]:
+    wire = await Wire.open(port)
+    answer = await wire.upgrade(path)
+    if answer.status != 101:
+        wire.leave()
+    return wire, answer
 
 
 async def probed(wire: Wire, door: Door) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from voxwire.server.collector import Collector
 from voxwire.server.live import LiveTranscriber, OpenModel
 
 RATE_HZ = 16000
+PAUSE_S = 0.5  # between a client's sessions, or they alone would keep the machine busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,7 @@ class Healthy:
     async def _speak_on(self, name: str) -> None:
         await self._speak(name)
         while self._is_wanted:
+            await asyncio.sleep(PAUSE_S)
             await self._speak(name)
 
     async def _speak(self, name: str) -> None:

@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
-import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from tests.chaos.healthy import Speech, speech
-from tests.chaos.runner import MEMORY_GROWTH, Chaos
+from tests.chaos.runner import Chaos
+from tests.chaos.table import tell
 from tests.chaos.target import target_process
 from tests.random_checkpoint import PARAMS, write_mistral
 from tests.server.voices import FOLDER, read
-from voxwire.model.machine import describe
 from voxwire.server.live import open_model
 
 WATCHED = [sys.executable, "-m", "tests.chaos.watched"]
 RANDOM = "random"  # a tiny model that writes much, and means nothing
+LEGS = 12  # on each model: after each nothing may be left, and a line says so
+RUSH_ROUNDS, RUSH_AT_ONCE = 3, 40  # more at once than later ever happen to be
 
 
 def main() -> int:
@@ -39,19 +38,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--model", action="append", help=f"{RANDOM}, embedded, or a folder")
     asked = parser.parse_args()
-    models = asked.model or [RANDOM, "embedded"]
+    names = asked.model or [RANDOM, "embedded"]
     print(f"seed {asked.seed}", flush=True)
-    done: list[Chaos] = []
+    done: dict[str, Chaos] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in models:
+        for name in names:
             model = (
                 str(write_mistral(Path(folder), PARAMS["tiny"], seed=3)) if name == RANDOM else name
             )
-            said = _speeches(name, model)
-            n_sessions = asked.sessions // len(models)
-            run = _run(model, said, random.Random(asked.seed), asked.rounds, n_sessions)
-            done.append(asyncio.run(run))
-    return _tell(done, asked.seed)
+            run = Run(name, asked.rounds, asked.sessions // len(names), random.Random(asked.seed))
+            done[name] = asyncio.run(run.against(model))
+    return tell(done, asked.seed)
 
 
 def _speeches(name: str, model: str) -> list[Speech]:
@@ -65,71 +62,43 @@ def _speeches(name: str, model: str) -> list[Speech]:
     return [speech(opened, (voice * 32767).astype("<i2").tobytes()) for voice in voices]
 
 
-async def _run(
-    model: str, said: list[Speech], rng: random.Random, n_rounds: int, n_sessions: int
-) -> Chaos:
-    async with target_process(model, WATCHED) as target:
-        chaos = Chaos(target, said, rng)
-        await chaos.speak()
-        before = await target.ask("figures")
-        # What grows only once, such as buffers and pools, has grown after this.
-        await chaos.attack(max(1, n_rounds // 2))
-        await chaos.follow(n_sessions // 2)
-        await chaos.suffer()
-        await chaos.settle(before)
-        bytes_before = (await target.ask("memory"))["resident_bytes"]
-        await chaos.attack(n_rounds - n_rounds // 2)
-        await chaos.follow(n_sessions - n_sessions // 2)
-        await chaos.settle(before)
-        bytes_after = (await target.ask("memory"))["resident_bytes"]
-        growth = bytes_after / bytes_before
-        chaos.report.figures["memory_growth"] = growth
-        if growth > MEMORY_GROWTH:
-            chaos.report.faults.append(f"memory grew from {bytes_before:.0f} by {growth:.3f}")
-    return chaos
+@dataclass
+class Run:
+    """All that is done to one model's server, in legs."""
 
+    name: str
+    n_rounds: int
+    n_sessions: int
+    rng: random.Random
+    began_s: float = field(default_factory=time.monotonic)
 
-def _tell(done: Sequence[Chaos], seed: int) -> int:
-    tried: Counter[str] = sum((each.report.tried for each in done), Counter())
-    survived: Counter[str] = sum((each.report.survived for each in done), Counter())
-    skipped = {kind: why for each in done for kind, why in each.report.skipped.items()}
-    faults = [fault for each in done for fault in each.report.faults]
-    width = max(map(len, [*tried, *skipped]))
-    print(f"{'event':{width}}  tried  survived")
-    for kind in sorted(tried):
-        print(f"{kind:{width}} {tried[kind]:6} {survived[kind]:9}")
-    for kind, why in skipped.items():
-        print(f"{kind:{width}} not tried: {why}")
-    leaked = sum(
-        n for each in done for name, n in each.report.figures.items() if name.endswith("_leaked")
-    )
-    figures = {
-        "events_tried": tried.total(),
-        "faults_survived": survived.total(),
-        "healthy_sessions_exact": sum(each.n_exact for each in done),
-        "healthy_audio_s": round(sum(each.audio_s for each in done), 1),
-        "audio_lost_s": round(sum(each.lost_s for each in done), 1),
-        "leaked": leaked,
-        "memory_growth": round(max(each.report.figures["memory_growth"] for each in done), 4),
-    }
-    for name, value in figures.items():
-        print(f"{name:{width}} {value:>16}")
-    for fault in faults[:50]:
-        print(f"FAULT {fault}")
-    print(
-        json.dumps({"suite": "chaos", **_where(), "seed": seed, **figures, "faults": len(faults)})
-    )
-    return 1 if faults else 0
+    async def against(self, model: str) -> Chaos:
+        """Start a server, attack it, and judge."""
+        said = _speeches(self.name, model)
+        async with target_process(model, WATCHED) as target:
+            chaos = Chaos(target, said, self.rng)
+            todo = chaos.drawn(self.n_rounds)
+            await chaos.speak()
+            before = await target.ask("figures")
+            for leg in range(LEGS):
+                if leg == 0:
+                    await chaos.suffer()  # the engine begins anew after it, with small caches
+                    await chaos.attack(chaos.drawn(RUSH_ROUNDS), at_once=RUSH_AT_ONCE)
+                await chaos.attack(todo[leg::LEGS], -(-self.n_sessions // LEGS))
+                await chaos.settle(before)
+                self._tell_leg(chaos, f"{leg + 1}/{LEGS}")
+            # Caches and pools, as large as the most that was at once, have grown after half.
+            chaos.judge_memory(since=LEGS // 2 - 1)
+        return chaos
 
-
-def _where() -> dict[str, str]:
-    here = describe()
-    machine = f"{here.device}, {here.n_cores} cores, {here.memory_bytes >> 30} GiB"
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"machine": machine, "commit": commit.stdout.strip() or "unknown", "date": now}
+    def _tell_leg(self, chaos: Chaos, leg: str) -> None:
+        report, minutes = chaos.report, (time.monotonic() - self.began_s) / 60
+        print(
+            f"{self.name} {leg}, {minutes:.1f} min: {report.tried.total()} events, "
+            f"{chaos.n_exact} healthy sessions exact, {chaos.lost_s:g} s lost, "
+            f"{len(report.faults)} faults, {report.memory_mb[-1]:.1f} MB",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

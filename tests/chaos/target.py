@@ -20,7 +20,7 @@ SETTINGS: dict[str, Any] = {
     "max_uploads": 16,
     "max_upload_s": 600,
     "max_message_bytes": 4 << 20,
-    "session_idle_s": 60,
+    "session_idle_s": 300,  # a busy machine may take a minute for what takes a second
     "resume_grace_s": 0.5,
 }
 

@@ -31,8 +31,7 @@ async def run(target: Target, said: list[Speech]) -> Chaos:
     chaos = Chaos(target, said, random.Random(SEED))
     await chaos.speak()
     before = await target.ask("figures")
-    await chaos.attack(1, is_short=True)
-    await chaos.follow(N_SESSIONS)
+    await chaos.attack(chaos.drawn(1, is_short=True), N_SESSIONS)
     await chaos.suffer()
     await chaos.settle(before)
     return chaos

@@ -71,6 +71,8 @@ replace(http, HEAD_S=10.0, TAKES_NOTHING_S=5.0)
 replace(connection, SEND_TIMEOUT_S=5.0)
 replace(wyoming, SEND_TIMEOUT_S=5.0)
 replace(transcriptions, ReceiveLimits=partial(ReceiveLimits, grace_s=10.0))
+# Uploads are served in the end, however slow the machine is just now.
+replace(transcriptions, QUEUE_PATIENCE_S=300.0)
 replace(serve, serve=serve_watched)
 flags = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
 ports = ["--port=0", "--wyoming-port=0", "--log-level=error"]

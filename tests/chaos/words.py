@@ -216,6 +216,15 @@ async def commands_in_any_order(target: Target, rng: random.Random) -> None:
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
 
 
+async def flood_of_commits(target: Target, rng: random.Random) -> None:
+    """Commit again and again without audio: each is answered, in order."""
+    wire = await enter(target.port, NATIVE, NATIVE.path + "?endpoint=none")
+    await wire.say(*['{"type": "commit"}'] * 300)
+    events = (await ended(wire, NATIVE)).events()
+    finals = [event["segment"] for event in events if event["type"] == "final"]
+    assert finals[:300] == list(range(300)), finals
+
+
 async def lost_token(target: Target, rng: random.Random) -> None:
     """Go on with a session that is nobody's: refused where a page can read it."""
     wire = await Wire.open(target.port)

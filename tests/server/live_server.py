@@ -51,7 +51,7 @@ class LiveServer:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(START_S)
 
 
-class _Generous(Admission):
+class Generous(Admission):
     """Admits by number and memory alone: the machine that runs the tests may be a slow one."""
 
     @property
@@ -110,7 +110,7 @@ async def _serve(
         return load_backend(directory) if load is None else load()
 
     engine = Engine(load_model, limits)
-    engine._admission = _Generous(limits, time.monotonic)
+    engine._admission = Generous(limits, time.monotonic)
     async with engine:
         tekken = Tekken.load(engine.tokenizer_file)
         server.service = Service(engine, tekken, Path(model).name, settings)

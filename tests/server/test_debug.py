@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.server.engine.fakes import FakeModel
 from tests.server.live_server import LiveServer, live_server
+from tests.server.uploads.rest import post, wait_until
 from voxwire.model.checkpoint.hub import EMBEDDED
 from voxwire.model.delay import NOT_FINITE
 from voxwire.model.mel import Floats
@@ -158,6 +160,38 @@ def test_a_fault_is_written_down_without_being_asked_for(
     report = json.loads(path.read_text())
     assert (report["end"], report["is_fault"]) == ("not_finite", True)
     assert report["decisions"][-1]["facts"]["code"] == "not_finite"
+
+
+@pytest.mark.parametrize(
+    ("is_spoilt", "status", "level", "end"),
+    [(True, 500, logging.ERROR, "not_finite"), (False, 200, logging.INFO, "done")],
+)
+def test_what_became_of_an_upload_is_logged_under_the_id_that_its_client_was_told(
+    checkpoint: Path,
+    caplog: pytest.LogCaptureFixture,
+    is_spoilt: bool,
+    status: int,
+    level: int,
+    end: str,
+) -> None:
+    def load_it() -> Backend:
+        backend = load_backend(checkpoint)
+        if not is_spoilt:
+            return backend
+        return replace(backend, make_batch=lambda n: SpoilingBatch(backend.make_batch(n)))
+
+    caplog.set_level(logging.INFO)
+    with live_server(load=load_it) as server, httpx2.Client(base_url=server.http) as client:
+        answer = post(client)
+        wait_until(lambda: any("end=" in line for line in _uploads_of(caplog)))
+    assert answer.status_code == status
+    (line,) = _uploads_of(caplog)
+    assert line.startswith(f"upload={answer.headers['x-request-id']} end={end} heard_s=")
+    assert [each.levelno for each in caplog.records if each.getMessage() == line] == [level]
+
+
+def _uploads_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line for line in caplog.messages if line.startswith("upload=")]
 
 
 def names(folder: Path) -> list[str]:

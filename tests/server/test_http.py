@@ -165,6 +165,31 @@ def test_a_message_in_too_many_fragments_is_too_large(server: LiveServer) -> Non
         assert rest(opened).endswith(b"\x03\xf1too many fragments")  # 1009
 
 
+def test_no_more_messages_are_held_than_a_piece_has(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames of a byte cost the server a hundred times what they cost who sends them."""
+    monkeypatch.setattr(http, "PIECE_BYTES", 500)
+    most = 0
+    receive = http.WebSockets.receive
+
+    async def watched(self: http.WebSockets) -> Any:
+        nonlocal most
+        most = max(most, self.queue.qsize())
+        return await receive(self)
+
+    monkeypatch.setattr(http.WebSockets, "receive", watched)
+    n_frames = 20_000
+    frame, end = b"\x82\x81" + bytes(5), b"\x81\x8f" + bytes(4) + b'{"type": "end"}'
+    with connect(server.port) as opened:
+        opened.sendall(UPGRADE)
+        assert opened.recv(1 << 12).startswith(b"HTTP/1.1 101")
+        opened.sendall(frame * n_frames + end)
+        answer = rest(opened)
+    assert f'"audio_s":{n_frames / 2 / 16000}'.encode() in answer.replace(b" ", b"")
+    assert 1 < most <= 500 // 7 + 1
+
+
 def test_wyomings_clients_must_take_what_they_ask_for(server: LiveServer) -> None:
     with connect(server.wyoming_port) as mute:
         assert is_cut(mute, lambda: mute.sendall(b'{"type": "describe"}\n' * 200))

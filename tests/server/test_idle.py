@@ -12,6 +12,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.chaos.doors import DOORS, Door, enter
+from tests.chaos.insider import Insider
 from tests.server.live_server import LiveServer, live_server
 from tests.server.test_resume import until_gone
 from tests.server.uploads.rest import wait_until
@@ -56,3 +58,31 @@ def test_who_only_commits_is_told_that_it_was_idle_and_closed(
     assert any("no audio for 1 s" in json.dumps(event) for event in heard)
     server.call(until_gone(server))
     wait_until(lambda: server.service.engine.n_open == 0)
+
+
+@pytest.mark.parametrize(
+    "door", [door for door in DOORS if door.end is not None], ids=lambda door: door.name
+)
+def test_who_has_said_its_last_is_not_idle_however_slow_the_engine_is(
+    server: LiveServer, door: Door
+) -> None:
+    async def insider() -> Insider:
+        return Insider(server.service)
+
+    async def speak(at_work: Insider) -> int | None:
+        async with asyncio.timeout(TIMEOUT_S):
+            wire = await enter(server.port, door)
+            assert door.end is not None
+            await wire.say(door.audio(bytes(6400)), door.end)
+            await asyncio.sleep(2.5)  # more than twice as long as one may be silent
+            at_work.heal()
+            heard = await wire.hear_all()
+            wire.leave()
+            return heard.close_code
+
+    at_work = server.call(insider())
+    at_work.hold_steps(1e9)
+    try:
+        assert asyncio.run(speak(at_work)) == 1000
+    finally:
+        at_work.leave()

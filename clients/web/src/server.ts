@@ -3,6 +3,8 @@
 import { Problem } from "./problems";
 
 const STORED_KEY = "voxwire.key";
+/** A network that is gone says nothing: what was asked over it would be waited for for minutes. */
+const PATIENCE_MS = 5_000;
 
 /** The key to send, if the server wants one. Kept for the tab only. */
 export const key = {
@@ -37,16 +39,20 @@ export function subprotocols(): string[] {
   return key.value ? ["voxwire", `openai-insecure-api-key.${key.value}`] : ["voxwire"];
 }
 
+function ask(path: string, headers: Record<string, string>): Promise<Response> {
+  return fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+}
+
 /** Ask whether there is room, and how much. Rejects where the server is gone. */
 export async function askReadiness(): Promise<Readiness> {
-  const response = await fetch("readyz", { cache: "no-store" });
+  const response = await ask("readyz", {});
   return (await response.json()) as Readiness;
 }
 
 /** Find out why a socket did not open, which browsers do not tell. */
 export async function diagnose(): Promise<Problem | "key" | null> {
   try {
-    const response = await fetch("v1/models", { headers: headers(), cache: "no-store" });
+    const response = await ask("v1/models", headers());
     if (response.status === 401) return "key";
     if (response.status === 403) return new Problem("forbidden", await messageOf(response));
     const { reason } = await askReadiness();

@@ -69,6 +69,12 @@ def test_what_is_wrong_is_one_line_and_a_status(
     assert told in " ".join(run.stderr.split())
 
 
+def test_a_server_that_is_not_there_is_named() -> None:
+    run = listen(RECORDING, "-u", "ws://127.0.0.1:9", key=KEY)
+    assert run.exit_code == 1
+    assert run.stderr.split() == "no server answers at ws://127.0.0.1:9/v1/stream".split()
+
+
 def test_ctrl_c_ends_it_with_the_last_words(server: LiveServer) -> None:
     command = [sys.executable, "-m", "voxwire", "listen", str(RECORDING), "-u", server.ws]
     with subprocess.Popen(

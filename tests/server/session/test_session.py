@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.server.session.sessions import backing, finals, told
+from tests.server.session.sessions import TIMEOUT_S, backing, finals, told
 from voxwire.protocol.errors import IllegalMoveError, InvalidRequestError
 from voxwire.protocol.session import (
     Audio,
@@ -42,6 +42,7 @@ from voxwire.protocol.session import (
 )
 from voxwire.server.live import LiveTranscriber, OpenModel
 from voxwire.server.session.backing import SessionLimits
+from voxwire.server.session.rolling import MAX_FLUSHES
 from voxwire.server.session.session import Session
 from voxwire.server.session.shared_vad import VoiceSource, shared_vad
 
@@ -140,6 +141,57 @@ def test_each_commit_has_one_answer_and_one_final_even_without_audio(checkpoint:
     assert [final.reason for final in finals(events)] == [CloseReason.COMMIT] * 3
     assert finals(events)[1].text
     assert isinstance(events[-1], Ended)
+
+
+def test_commits_faster_than_the_engine_wait_and_each_is_answered(checkpoint: Path) -> None:
+    async def run() -> list[Event]:
+        async with backing(checkpoint) as shared:
+            chosen = SessionSettings(endpoint=None)
+            session = Session("sess_1", shared, shared.engine.reserve(), chosen)
+            most, events = 0, list[Event]()
+
+            async def ask() -> None:
+                nonlocal most
+                for _ in range(3 * MAX_FLUSHES):
+                    await session.handle(Commit())
+                    heard = session._heard
+                    assert heard is not None
+                    most = max(most, len(heard._flushes))
+                await session.handle(Finish())
+
+            async def listen() -> None:
+                while not events or not isinstance(events[-1], Ended):
+                    event = await session.outbox.get()
+                    assert not isinstance(event, Reply)
+                    events.append(event)
+
+            async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as tasks:
+                for work in (session.run(), listen(), ask()):
+                    tasks.create_task(work)
+            assert most == MAX_FLUSHES
+            return events
+
+    events = asyncio.run(run())
+    assert [final.segment for final in finals(events)] == list(range(3 * MAX_FLUSHES))
+
+
+def test_who_waits_with_a_commit_is_let_go_when_the_session_ends(checkpoint: Path) -> None:
+    async def run() -> None:
+        async with backing(checkpoint) as shared:
+            session = Session("sess_1", shared, shared.engine.reserve(), SessionSettings())
+            # Nobody reads what the engine flushes.
+            waiting = asyncio.create_task(_commit(session, MAX_FLUSHES + 1))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(waiting), 0.5)
+            session.abandon()
+            await asyncio.wait_for(waiting, TIMEOUT_S)
+
+    asyncio.run(run())
+
+
+async def _commit(session: Session, n: int) -> None:
+    for _ in range(n):
+        await session.handle(Commit())
 
 
 def test_cleared_audio_leaves_no_final(checkpoint: Path) -> None:
