@@ -49,9 +49,9 @@ LEAVE_OUT = Plan("leaveout", ("train",), 8400, seed=2, peak=0.8, decay=1.0, star
 JUDGED = Plan(
     "judged",
     ("train",),
-    450,
+    1500,
     seed=4,
-    peak=0.3,
+    peak=0.4,
     decay=1.0,
     start_from="leaveout",
     open_weight=2.5,

@@ -88,8 +88,12 @@ def equaliser(rng: Generator) -> np.ndarray:
     knots = rng.normal(0, 4.0, 6)
     gain_db = np.interp(np.linspace(0, 5, N_BINS), np.arange(6), knots)
     hz = np.linspace(0, 8000, N_BINS)
-    if rng.random() < 0.35:  # a muffled or a shrill microphone
+    draw = rng.random()
+    if draw < 0.25:  # a shrill microphone, or a dull one
         gain_db += rng.uniform(-32, 8) * hz / 8000
+    elif draw < 0.55:  # a muffled one, behind cloth or a hand
+        octaves = np.log2(np.maximum(hz, 1) / rng.uniform(500, 2000))
+        gain_db -= rng.uniform(3, 15) * np.clip(octaves, 0, None)
     if rng.random() < 0.35:
         band = [(1200, 3300), (3300, 4200), (4500, 7500)][rng.choice(3, p=(0.15, 0.5, 0.35))]
         edge = rng.uniform(*band)

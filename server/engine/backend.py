@@ -44,15 +44,16 @@ class Batch(Protocol):
 class Backend:
     """A loaded model, in the thread that loaded it.
 
-    make_batch: from a number of slots. max_slots: that memory suffices for. recover: called after a
-    fault. release: the thread's last act, when all batches are dropped.
+    make_batch: from a number of slots. max_slots: that memory suffices for. free_unused: gives
+    back what is kept for later allocations. release: the thread's last act, when all batches are
+    dropped.
     """
 
     config: ModelConfig
     tokenizer_file: Path
     make_batch: Callable[[int], Batch]
     max_slots: int
-    recover: Callable[[], None]
+    free_unused: Callable[[], None]
     release: Callable[[], None]
 
 
@@ -86,6 +87,6 @@ def load_backend(directory: Path) -> Backend:
         tokenizer_file=checkpoint.tokenizer_file,
         make_batch=lambda n_slots: Lanes(model, n_slots, streams, max_guess=MAX_GUESS),
         max_slots=max(1, free_memory_bytes() // slot_nbytes),
-        recover=free_unused_memory,
+        free_unused=free_unused_memory,
         release=release_thread,
     )

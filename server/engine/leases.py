@@ -36,6 +36,12 @@ class Leases:
         self.batch: Batch = self._backend.make_batch(n_slots)
         self._slots = SlotPool(n_slots)
 
+    def rest(self) -> None:
+        """Give memory back, and begin anew; nobody may hold a lease."""
+        del self.batch  # first: there may be no room for a second one
+        self._backend.free_unused()
+        self.renew()
+
     def open(self, request: Open) -> None:
         """Lease a slot to a new session. Raises what the device raises."""
         if self._slots.is_full:
@@ -66,7 +72,7 @@ class Leases:
         They do where what was written to them can be computed: the rows of the step had not
         advanced, and what it wrote lies where no other row looks.
         """
-        self._backend.recover()
+        self._backend.free_unused()
         try:
             self.batch.settle()
         except Exception as error:

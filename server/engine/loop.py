@@ -41,6 +41,7 @@ from .warmup import calibrate
 Inbox = queue.SimpleQueue[tuple[Command, float] | None]  # with when it was sent; None: stop
 
 _IDLE_S = 0.5  # between heartbeats while there is nothing to do
+REST_S = 10.0  # without a session, after which memory is given back
 _MAX_FAULTS = 3  # steps that fail one after another
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,8 @@ class Loop:
         self._turn_s = 0.0
         self._n_faults = 0
         self._is_idle = False
+        self._used_at_s = clock()
+        self._is_rested = False
         calibrate(backend, self._costs, self._max_sessions, clock)
         self._leases = Leases(backend, self._max_sessions)
         self._awake: dict[
@@ -103,12 +106,21 @@ class Loop:
         for each in passes:
             self._emit(self._step(each))
         self._retire()
+        self._rest()
         self._is_idle = not passes
         if passes:
             self._turn_s = self._clock() - started_s
         if passes or self._reported.is_behind:
             self._report_load()
         self._send()
+
+    def _rest(self) -> None:
+        """Give memory back, once, when nobody has been here for a while."""
+        if self._leases.rows:
+            self._used_at_s, self._is_rested = self._clock(), False
+        elif not self._is_rested and self._clock() - self._used_at_s > REST_S:
+            self._leases.rest()
+            self._is_rested = True
 
     def _admit(self) -> None:
         """Take what the sessions sent; wait for it while there is nothing else to do."""

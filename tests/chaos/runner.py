@@ -22,6 +22,7 @@ from tests.chaos.wire import GUARD_S
 
 AT_ONCE = 12
 SETTLE_S = 60.0
+RESTED_S = 1.5  # after which the watched engine has given its memory back
 MEMORY_GROWTH = 1.02
 
 
@@ -122,6 +123,7 @@ class Chaos:
                 self.report.n_leaked += round(sum(left.values()))
                 break
             await asyncio.sleep(0.05)
+        await asyncio.sleep(RESTED_S)
         bytes_now = (await self.target.ask("memory"))["resident_bytes"]
         self.report.memory_mb.append(bytes_now / 1e6)
 

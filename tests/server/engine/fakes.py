@@ -92,12 +92,13 @@ class FakeModel:
     batches: list[FakeBatch] = field(default_factory=list)
     passes: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
     threads: set[threading.Thread] = field(default_factory=set)
+    n_freed: int = 0
     n_released: int = 0
     max_slots: int = 100
 
     def load(self) -> Backend:
         return Backend(
-            CONFIG, Path("tekken.json"), self._make, self.max_slots, self._note, self._release
+            CONFIG, Path("tekken.json"), self._make, self.max_slots, self._free, self._release
         )
 
     def _make(self, n_slots: int) -> FakeBatch:
@@ -113,6 +114,10 @@ class FakeModel:
 
     def _note(self) -> None:
         self.threads.add(threading.current_thread())
+
+    def _free(self) -> None:
+        self._note()
+        self.n_freed += 1
 
     def _release(self) -> None:
         self._note()

@@ -24,6 +24,7 @@ from voxwire.protocol.errors import (
     SessionClosedError,
     ShutdownError,
 )
+from voxwire.server.engine import loop
 from voxwire.server.engine.admission import Kind, Limits
 from voxwire.server.engine.engine import Engine
 from voxwire.server.engine.messages import Flushed
@@ -362,6 +363,29 @@ def test_stopping_ends_every_session_with_an_error() -> None:
             engine.open()
 
     asyncio.run(main())
+
+
+def test_an_engine_that_nobody_uses_gives_its_memory_back_once_and_serves_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "REST_S", 0.2)
+
+    async def speak(engine: Engine) -> None:
+        silent = engine.open()
+        others = [engine.open() for _ in range(8)]
+        for session in others:
+            session.close()
+        await asyncio.sleep(1.0)
+        assert model.n_freed == 0  # somebody is here, though he says nothing
+        assert model.batches[-1].n_slots > 8
+        silent.close()
+        await asyncio.sleep(1.6)
+        assert model.n_freed == 1
+        assert model.batches[-1].n_slots == 8
+        assert await transcribe(engine.open(), noise(1, 9000)) == fake_tokens(noise(1, 9000), 6)
+
+    model = FakeModel()
+    run(speak, model)
 
 
 def test_an_idle_engine_keeps_its_heart_beating_and_sleeps() -> None:
