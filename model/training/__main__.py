@@ -49,7 +49,7 @@ LEAVE_OUT = Plan("leaveout", ("train",), 8400, seed=2, peak=0.8, decay=1.0, star
 JUDGED = Plan(
     "judged",
     ("train",),
-    1500,
+    900,
     seed=4,
     peak=0.4,
     decay=1.0,

@@ -1,46 +1,20 @@
-"""Compose training rows: words, strings, sentences and pauses by augmented voices, with labels."""
+"""Turn composed rows into what the fit is given: features, tokens, and what each position owes."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
-from .augment import (
-    coloured_noise,
-    log_mel,
-    mask,
-    power_frames,
-    room,
-    speed,
-    tempo,
-)
-from .clips import STRIDE, Clip
+from .augment import log_mel, mask, power_frames, room
+from .clips import Clip
+from .compose import Composer
 from .labels import LEFT_PAD, frame_labels, position_labels
-from .pools import is_sentence, pools_of
-from .vocabulary import DIGITS, FIRST_WORD_ID, VOCAB_SIZE
-from .voice import Row, Voice
+from .vocabulary import FIRST_WORD_ID, VOCAB_SIZE
 
-RATE_HZ = 16000
 ROW_POSITIONS = 200  # 16 s of audio
 MAX_DELAY = 30
 LATE = (0.80, 0.13, 0.05, 0.02)  # how often a word's label comes 0, 1, 2 or 3 positions late
-# How often each kind of segment is drawn.
-KINDS = {
-    "fsdd": 0.16,
-    "command_digits": 0.11,
-    "synthetic": 0.05,
-    "kokoro": 0.09,
-    "ocean": 0.09,
-    "ocean_cut": 0.03,
-    "commands": 0.30,
-    "wake": 0.07,
-    "negative": 0.27,
-    "pause": 0.05,
-}
-NEGATIVE_CORPORA = {"ocean": 0.5, "lj": 0.1, "coffee": 0.1, "commands": 0.2, "kokoro": 0.1}
 
 
 class Mixer:
@@ -53,23 +27,13 @@ class Mixer:
         heard: np.ndarray,
         late: Sequence[float] = LATE,
     ) -> None:
-        self.rng = np.random.default_rng()
-        self.audio, self.heard, self.late = audio, heard, late
-        self.pools: dict[str, list[Clip]] = defaultdict(list)
-        for clip in clips:
-            for pool in pools_of(clip):
-                self.pools[pool].append(clip)
-        self.speakers: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
-        for clip in self.pools["fsdd"]:
-            self.speakers[clip.speaker][clip.text].append(clip)
-        self.by_word: dict[str, list[Clip]] = defaultdict(list)
-        for clip in self.pools["command_digits"] + self.pools["commands"]:
-            self.by_word[clip.text].append(clip)
-        self.cuts = [(c, s) for c in self.pools["ocean_strings"] for s in c.spans if s[0] in DIGITS]
+        self.late = late
+        self._composer = Composer(clips, audio, heard)
+        self.reseed(0)
 
     def reseed(self, seed: int) -> None:
         """Start a new stream of draws, so that a resumed run draws what an unbroken one would."""
-        self.rng = np.random.default_rng(seed)
+        self.rng = self._composer.rng = np.random.default_rng(seed)
 
     def batch(self, n_rows: int) -> dict[str, np.ndarray]:
         """Return mel [B, 8N, 128], tokens, targets and word labels [B, N], delay [B].
@@ -92,7 +56,7 @@ class Mixer:
         )
 
     def _featured(self, delay: int, n: int) -> dict[str, np.ndarray]:
-        row = self.compose(ROW_POSITIONS * 1280)
+        row = self._composer.compose(ROW_POSITIONS * 1280)
         wet = room(self.rng, row.samples) if self.rng.random() < 0.3 else row.samples
         n_frames = 8 * (n - LEFT_PAD)
         power = power_frames(wet, n_frames)
@@ -101,7 +65,7 @@ class Mixer:
             low, high = first // 160, last // 160 + 1
             power[low:high] *= gains
             warps.append((low, high, bank))
-        power += power_frames(self._noise(len(row.samples)), n_frames)
+        power += power_frames(self._composer.noise(len(row.samples)), n_frames)
         mel = np.full((8 * n, 128), -0.625, np.float32)
         mel[8 * LEFT_PAD :] = log_mel(power, warps)
         mask(self.rng, mel, 8 * LEFT_PAD)
@@ -122,173 +86,3 @@ class Mixer:
         swap = (tokens >= FIRST_WORD_ID) & (self.rng.random(len(tokens)) < 0.2)
         drawn = self.rng.integers(FIRST_WORD_ID, VOCAB_SIZE, len(tokens))
         return np.where(swap, drawn, tokens)
-
-    def compose(self, n_samples: int) -> Row:
-        """Fill a row with segments drawn by KINDS; an unfinished last word gets no label."""
-        row = Row.of(n_samples)
-        kinds, weights = list(KINDS), np.array(list(KINDS.values()))
-        at = 0 if self.rng.random() < 0.3 else int(self.rng.uniform(0, 0.8) * RATE_HZ)
-        while at < n_samples:
-            kind = str(self.rng.choice(kinds, p=weights / weights.sum()))
-            segment: Callable[[Row, int], int] = getattr(self, f"_add_{kind}")
-            at = segment(row, at) + self._gap_samples(0.05, 1.2)
-        return row
-
-    def _gap_samples(self, low_s: float, high_s: float) -> int:
-        return int(np.exp(self.rng.uniform(np.log(low_s), np.log(high_s))) * RATE_HZ)
-
-    def _between(self) -> int:
-        """Draw the gap between two joined words: from an overlap to a pause, in samples."""
-        draw = self.rng.random()
-        if draw < 0.2:
-            return int(-self.rng.uniform(0, 0.05) * RATE_HZ)
-        if draw < 0.45:
-            return int(self.rng.uniform(0, 0.06) * RATE_HZ)
-        return self._gap_samples(0.06, 0.35 if draw < 0.8 else 1.0)
-
-    def _place(
-        self, row: Row, at: int, clip: Clip, voice: Voice, cut: tuple[float, float] | None = None
-    ) -> int:
-        """Add a clip (or a cut of it) in a voice; returns the sample after its end."""
-        low, high = (
-            (0, clip.n_samples) if cut is None else (int(cut[0] * RATE_HZ), int(cut[1] * RATE_HZ))
-        )
-        low, high = max(0, low), min(clip.n_samples, high)
-        x = self.audio[clip.start + low : clip.start + high].astype(np.float32) / 32768
-        n_in = max(1, len(x))
-        x = tempo(speed(x, voice.speed), voice.tempo)
-        if len(x) < 160:
-            return at
-        jitter = 10 ** (self.rng.normal(0, 2.0) / 20)
-        fade = min(80, len(x) // 2)
-        x = x * (voice.level * jitter / (np.sqrt(np.mean(x**2)) + 1e-5))
-        if self.rng.random() < 0.6:  # else the hard edges of a clip that stands alone
-            x[:fade] *= np.linspace(0, 1, fade)
-            x[-fade:] *= np.linspace(1, 0, fade)
-        end = min(at + len(x), len(row.samples))
-        at = max(at, 0)
-        if end <= at:
-            return end
-        row.samples[at:end] += x[: end - at]
-        row.voices.append((at, end, voice.bank, voice.gains))
-        scale = len(x) / n_in
-        if clip.corpus != "noise":
-            self._tell(row, at, end, clip.start + low, scale)
-        for word, start_s, end_s in clip.spans:
-            first, last = (
-                (start_s * RATE_HZ - low) * scale + at,
-                (end_s * RATE_HZ - low) * scale + at,
-            )
-            if is_sentence(clip):
-                if last > at and first < at + len(x):
-                    row.unsure.append((word, first / RATE_HZ, last / RATE_HZ))
-            elif first >= at - 400 and last <= at + len(x) + 800 and last < len(row.samples):
-                row.words.append((word, first / RATE_HZ, min(last, at + len(x)) / RATE_HZ))
-        return at + len(x)
-
-    def _tell(self, row: Row, at: int, end: int, start: int, scale: float) -> None:
-        """Note what Whisper hears at the positions of a row that a clip fills.
-
-        at, end: samples of the row; start: packed sample that stands at ``at``; scale: how much
-        longer the clip has become.
-        """
-        positions = np.arange(-(-at // 1280), end // 1280)
-        middles = 1280 * positions[:, None] + np.array([320, 960]) - at
-        rows = (start + middles / scale).astype(np.int64) // STRIDE
-        row.heard[positions] = self.heard[rows].astype(np.float32).mean(1)
-
-    def _pick(self, pool: str) -> Clip:
-        clips = self.pools[pool]
-        return clips[int(self.rng.integers(len(clips)))]
-
-    def _margin(self, clip: Clip, most_s: float, whole: float) -> tuple[float, float] | None:
-        """Draw how much of a clip around its words is heard; by the chance ``whole``, all of it."""
-        if self.rng.random() < whole:
-            return None
-        before, after = self.rng.uniform(0.02, most_s, 2)
-        return clip.spans[0][1] - before, clip.spans[-1][2] + after
-
-    def _n_digits(self, most: int) -> int:
-        """Draw the length of a string; many are one digit, lest a lone one be left unwritten."""
-        return 1 if self.rng.random() < 0.35 else int(self.rng.integers(1, most + 1))
-
-    def _add_fsdd(self, row: Row, at: int) -> int:
-        digits = self.speakers[str(self.rng.choice(sorted(self.speakers)))]
-        voice = Voice.draw(self.rng)
-        for _ in range(self._n_digits(8)):
-            clips = digits[str(self.rng.choice(DIGITS))]
-            clip = clips[int(self.rng.integers(len(clips)))]
-            at = self._place(row, at, clip, voice) + self._between()
-        return at
-
-    def _add_command_digits(self, row: Row, at: int) -> int:
-        voice = Voice.draw(self.rng)
-        for _ in range(self._n_digits(6)):
-            clips = self.by_word[str(self.rng.choice(DIGITS))]
-            clip = clips[int(self.rng.integers(len(clips)))]
-            cut = self._margin(clip, 0.15, whole=0.2)
-            at = self._place(row, at, clip, voice, cut) + self._between()
-        return at
-
-    def _add_ocean_cut(self, row: Row, at: int) -> int:
-        voice = Voice.draw(self.rng)
-        for _ in range(int(self.rng.integers(1, 6))):
-            clip, span = self.cuts[int(self.rng.integers(len(self.cuts)))]
-            cut = (span[1] - self.rng.uniform(0.0, 0.04), span[2] + self.rng.uniform(0.0, 0.05))
-            alone = replace(clip, text=span[0], spans=[span])
-            at = self._place(row, at, alone, voice, cut) + self._between()
-        return at
-
-    def _add_synthetic(self, row: Row, at: int) -> int:
-        return self._place(row, at, self._pick("synthetic"), Voice.draw(self.rng))
-
-    def _add_kokoro(self, row: Row, at: int) -> int:
-        return self._place(row, at, self._pick("kokoro"), Voice.draw(self.rng))
-
-    def _add_ocean(self, row: Row, at: int) -> int:
-        pool = "ocean_strings" if self.rng.random() < 0.65 else "ocean"
-        return self._place(row, at, self._pick(pool), Voice.draw(self.rng))
-
-    def _add_commands(self, row: Row, at: int) -> int:
-        return self._word(row, at, "commands")
-
-    def _add_wake(self, row: Row, at: int) -> int:
-        return self._word(row, at, "wake")
-
-    def _word(self, row: Row, at: int, pool: str) -> int:
-        voice = Voice.draw(self.rng)
-        for _ in range(int(self.rng.integers(1, 4))):
-            clip = self._pick(pool)
-            cut = self._margin(clip, 0.35, whole=0.5)
-            at = self._place(row, at, clip, voice, cut) + self._gap_samples(0.03, 0.8)
-        return at
-
-    def _add_negative(self, row: Row, at: int) -> int:
-        corpus = str(self.rng.choice(list(NEGATIVE_CORPORA), p=list(NEGATIVE_CORPORA.values())))
-        clip = self._pick(f"negative_{corpus}")
-        length = self.rng.uniform(1.0, 6.0)
-        rest = max(0.01, clip.n_samples / RATE_HZ - length)
-        start = 0.0 if self.rng.random() < 0.3 else self.rng.uniform(0, rest)
-        return self._place(row, at, clip, Voice.draw(self.rng), (start, start + length))
-
-    def _add_pause(self, row: Row, at: int) -> int:
-        draw, n = self.rng.random(), self._gap_samples(0.8, 3.0)
-        if draw < 0.5:
-            self._place(row, at, self._pick("noise"), Voice.draw(self.rng))
-        elif draw < 0.8:  # steady noise far louder than the room's
-            end = min(at + n, len(row.samples))
-            hiss = coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-55, -18) / 20)
-            row.samples[at:end] += hiss[: end - at]
-        return at + n
-
-    def _noise(self, n: int) -> np.ndarray:
-        """Draw the room's noise under a whole row; one row in five is digitally silent."""
-        draw = self.rng.random()
-        if draw < 0.2:
-            return np.zeros(n, np.float32)
-        if draw < 0.7:
-            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-72, -32) / 20)
-        clip = self._pick("noise")
-        x = self.audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
-        x = np.tile(x, n // len(x) + 1)[:n]
-        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-60, -26) / 20)
