@@ -124,8 +124,8 @@ def announcement(service: Service, sockets: Sockets, n_keys: int) -> list[str]:
     sessions = f"{service.engine.n_free} live sessions, as measured on this machine"
     return [
         f"voxwire {__version__} serves {service.model_name} at http{secure}://{there}",
-        f"  live      ws{secure}://{there}/v1/stream, or /v1/realtime as OpenAI's, /v1/listen as "
-        "Deepgram's, /v1/audio/transcriptions/realtime as Mistral's",
+        f"  live      ws{secure}://{there}/v1/realtime as OpenAI's, /v1/listen as Deepgram's,",
+        "            /v1/audio/transcriptions/realtime as Mistral's, /v1/stream as our own",
         f"  files     http{secure}://{there}/v1/audio/transcriptions",
         *wyoming,
         *recording,

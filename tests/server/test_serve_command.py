@@ -37,6 +37,7 @@ def test_a_server_says_where_it_is_who_may_come_and_how_many(tmp_path: Path) -> 
     assert answer.status_code == 200
     assert f"serves embedded at https://127.0.0.1:{process.port}" in told
     assert f"wss://127.0.0.1:{process.port}/v1/realtime" in told
+    assert "/v1/stream as our own" in told
     assert "keys      one opens every door" in told
     assert "live sessions, as measured on this machine; delay 480 ms" in told
     assert "open sessions have 7 s to finish" in told
