@@ -17,13 +17,19 @@ MIN_WORD_S, MAX_WORD_S = 0.08, 1.3
 EXTRA_WORDS = {"snowboy": "S N OW B OY"}
 
 
+def dictionary() -> Decoder:
+    """Return PocketSphinx with its small US English model, knowing the words it lacks too."""
+    decoder = Decoder(lm=None, samprate=RATE_HZ, loglevel="FATAL")
+    for word, phones in EXTRA_WORDS.items():
+        decoder.add_word(word, phones, True)
+    return decoder
+
+
 class Aligner:
     """Forced alignment with PocketSphinx's own small US English model. Not thread safe."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder(lm=None, samprate=RATE_HZ, loglevel="FATAL")
-        for word, phones in EXTRA_WORDS.items():
-            self._decoder.add_word(word, phones, True)
+        self._decoder = dictionary()
 
     def align(self, samples: np.ndarray, text: str) -> list[Span] | None:
         """Return (word, start_s, end_s) for each word of the text; None where alignment fails.

@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import soxr
-from pocketsphinx import Decoder
 
-from .align import EXTRA_WORDS, loud_span
+from .align import dictionary, loud_span
 from .vocabulary import COMMANDS, DIGITS, WAKE_PHRASES
 
 VOICES = "kokoro-js@1.2.1"  # of npm
@@ -93,9 +92,7 @@ class Kokoro:
             file.stem: np.fromfile(file, np.float32).reshape(-1, 256)
             for file in sorted(voices.glob("*.bin"))
         }
-        self._dictionary = Decoder(lm=None, samprate=16000, loglevel="FATAL")
-        for word, phones in EXTRA_WORDS.items():
-            self._dictionary.add_word(word, phones, True)
+        self._dictionary = dictionary()
 
     def speak(self, text: str, seed: int) -> tuple[str, np.ndarray]:
         """Say a text in a seeded voice; returns the voice's name and int16 [N] at 16 kHz."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import ctranslate2
 import numpy as np
@@ -26,6 +27,8 @@ N_MELS, RANGE = 80, 8.0  # RANGE: decades below a recording's loudest band are n
 N_SETTLED, FEWEST = 1500, 40  # recordings the components come from; fewest a mean is taken over
 ROWS = 8
 HEARD_FILE = "heard.f16"
+
+_T = TypeVar("_T")
 
 
 class Whisper:
@@ -95,7 +98,7 @@ def _wheel(part: int) -> Path:
     return Path(found.origin).parent / "data"
 
 
-def _parts(clips: Sequence[np.ndarray]) -> list[Sequence[np.ndarray]]:
+def _parts(clips: Sequence[_T]) -> list[Sequence[_T]]:
     return [clips[at : at + ROWS] for at in range(0, len(clips), ROWS)]
 
 
@@ -111,8 +114,7 @@ def hear_all(clips: list[Clip], audio: np.ndarray, out: Path) -> None:
     teacher.settle([_samples(audio, clip) for clip in some])
     shape = (len(audio) // STRIDE, HEARD_SIZE)
     rows = np.memmap(out / HEARD_FILE, np.float16, "w+", shape=shape)
-    for at in track(range(0, len(spoken), ROWS), "what Whisper hears"):
-        part = spoken[at : at + ROWS]
+    for part in track(_parts(spoken), "what Whisper hears"):
         for clip, told in zip(part, teacher.tell([_samples(audio, c) for c in part]), strict=True):
             first = clip.start // STRIDE
             rows[first : first + len(told)] = told
