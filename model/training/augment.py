@@ -91,7 +91,7 @@ def equaliser(rng: Generator) -> np.ndarray:
     draw = rng.random()
     if draw < 0.25:  # a shrill microphone, or a dull one
         gain_db += rng.uniform(-32, 8) * hz / 8000
-    elif draw < 0.55:  # a muffled one, behind cloth or a hand
+    elif draw < 0.40:  # a muffled one, behind cloth or a hand
         octaves = np.log2(np.maximum(hz, 1) / rng.uniform(500, 2000))
         gain_db -= rng.uniform(3, 15) * np.clip(octaves, 0, None)
     if rng.random() < 0.35:

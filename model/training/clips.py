@@ -18,7 +18,7 @@ HELD_OUT_PERCENT = 16  # of the other corpora's speakers (or clips, where speake
 KEPT_PERCENT = 3  # of them, the part that not even the final fit hears: demo and tests draw on it
 
 # Packed recordings start at multiples of STRIDE samples: each is one row of what Whisper tells.
-STRIDE, HEARD_SIZE = 640, 128
+STRIDE, HEARD_SIZE = 640, 64
 
 Span = tuple[str, float, float]  # word, start and end in seconds
 

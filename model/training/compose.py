@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -48,6 +48,7 @@ class Composer:
         self.by_word: dict[str, list[Clip]] = defaultdict(list)
         for clip in self.pools["command_digits"] + self.pools["commands"]:
             self.by_word[clip.text].append(clip)
+        self.by_speaker = _by_speaker(self.pools["commands"])
         self.cuts = [(c, s) for c in self.pools["ocean_strings"] for s in c.spans if s[0] in DIGITS]
 
     def compose(self, n_samples: int) -> Row:
@@ -137,6 +138,11 @@ class Composer:
         clips = self.pools[pool]
         return clips[int(self.rng.integers(len(clips)))]
 
+    def _pick_command(self) -> Clip:
+        """Draw from speakers by the root of what they said: those of few clips are the many."""
+        at = np.searchsorted(self.by_speaker, self.rng.random(), "right")
+        return self.pools["commands"][min(int(at), len(self.by_speaker) - 1)]
+
     def _margin(self, clip: Clip, most_s: float, whole: float) -> tuple[float, float] | None:
         """Draw how much of a clip around its words is heard; by the chance ``whole``, all of it."""
         if self.rng.random() < whole:
@@ -194,7 +200,7 @@ class Composer:
     def _word(self, row: Row, at: int, pool: str) -> int:
         voice = Voice.draw(self.rng)
         for _ in range(int(self.rng.integers(1, 4))):
-            clip = self._pick(pool)
+            clip = self._pick_command() if pool == "commands" else self._pick(pool)
             cut = self._cut_off(clip, self._margin(clip, 0.35, whole=0.5))
             at = self._place(row, at, clip, voice, cut) + self._gap_samples(0.03, 0.8)
         return at
@@ -228,6 +234,13 @@ class Composer:
         x = self.audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
         x = np.tile(x, n // len(x) + 1)[:n]
         return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-60, -26) / 20)
+
+
+def _by_speaker(clips: list[Clip]) -> np.ndarray:
+    """Return the running sum of each clip's chance, which falls with its speaker's other clips."""
+    counts = Counter(clip.speaker for clip in clips)
+    chances = np.array([counts[clip.speaker] ** -0.5 for clip in clips])
+    return np.cumsum(chances / chances.sum())
 
 
 def _owe(row: Row, word: str, first: float, last: float, end: int) -> None:

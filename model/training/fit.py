@@ -14,20 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from .grow import grow
 from .labels import LEFT_PAD
 from .mix import LATE, Mixer
-from .net import Net, Shape
+from .net import HEARD_LATE, Net, Shape
 from .optim import ADAM_LR, MUON_LR, optimisers, rate
 from .prepare import load_packed
-from .teacher import Teacher
 from .vocabulary import STREAMING_WORD
 
-# Of the auxiliary losses, beside the tokens' one: words, speech_embedding's numbers, Whisper's.
-AUXILIARY_WEIGHTS = (0.5, 1.0, 2.0)
-HEARD_LATE = 2  # positions after which what Whisper hears of one is told: it hears ahead
+# Of the auxiliary losses, beside the tokens' one: words, and what Whisper tells.
+AUXILIARY_WEIGHTS = (0.5, 10.0)
 AVERAGE = 0.999  # of the weights, per step
 SAVE_EVERY, LOG_EVERY = 200, 20
-LOSSES = ("token", "word", "embedding", "whisper")
+LOSSES = ("token", "word", "whisper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,40 +58,40 @@ class Rows(IterableDataset[dict[str, Any]]):
         torch.set_num_threads(1)
         clips, audio, heard = load_packed(self.packed)
         allowed = [c for c in clips if c.split in self.plan.splits]
-        mixer, teacher = Mixer(allowed, audio, heard, self.plan.late), Teacher()
-        teacher.settle(clips, audio)
+        mixer = Mixer(allowed, audio, heard, self.plan.late)
         step = self.first_step
         while True:
             mixer.reseed(self.plan.seed * 1_000_003 + step)
-            batch = mixer.batch(self.plan.n_rows)
-            clean = torch.from_numpy(batch.pop("clean"))
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                owed = teacher(clean).float()
-            yield {**batch, "owed": owed}
+            yield mixer.batch(self.plan.n_rows)
             step += 1
 
 
 def losses_of(
     net: Net, batch: dict[str, Tensor], open_weight: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the token loss, and the auxiliary losses of words and both teachers, of one batch.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the token loss, and the auxiliary losses of words and of what Whisper tells.
 
     Products are in bfloat16 where the processor multiplies it, several times faster.
     open_weight: weight of [STREAMING_WORD]. When exactly a word ends is uncertain by a position or
     two; unweighted, each of them alone is less likely than another pad, and the word is lost.
     """
     with torch.autocast("cpu", torch.bfloat16):
-        logits, words, embedding, whisper = net(batch["mel"], batch["tokens"], batch["delay"])
+        logits, words, whisper = net(batch["mel"], batch["tokens"], batch["delay"])
     weights = torch.ones(logits.shape[-1])
     weights[STREAMING_WORD] = open_weight
     token = F.cross_entropy(logits.flatten(0, 1).float(), batch["targets"].flatten(), weights)
     word = F.cross_entropy(words.flatten(0, 1).float(), batch["words"].flatten())
-    told = embedding[:, LEFT_PAD : LEFT_PAD + batch["owed"].shape[1]].float()
-    first = LEFT_PAD + HEARD_LATE
-    heard = whisper[:, first : first + batch["heard"].shape[1]].float()
-    spoken = ~batch["heard"].isnan()
-    heard_loss = F.smooth_l1_loss(heard[spoken], batch["heard"][spoken])
-    return token, word, F.smooth_l1_loss(told, batch["owed"]), heard_loss
+    return token, word, _heard_loss(whisper, batch["heard"])
+
+
+def _heard_loss(whisper: Tensor, owed: Tensor) -> Tensor:
+    """whisper [B, N, HEARD_LATE, HEARD_SIZE]; owed [B, positions, HEARD_SIZE], or NaN."""
+    spoken, losses = ~owed.isnan(), []
+    for i, late in enumerate(HEARD_LATE):
+        first = LEFT_PAD + late
+        told = whisper[:, first : first + owed.shape[1], i].float()
+        losses.append(F.smooth_l1_loss(told[spoken], owed[spoken]))
+    return torch.stack(losses).mean()
 
 
 def fit(packed: Path, out: Path, plan: Plan) -> Path:
@@ -104,7 +103,7 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
     torch.manual_seed(plan.seed)
     net = Net(plan.shape, plan.dropout)
     if plan.start_from:
-        net.grow_from(torch.load(out / f"{plan.start_from}.pt", weights_only=True))
+        grow(net, torch.load(out / f"{plan.start_from}.pt", weights_only=True))
     averaged = {k: v.detach().clone() for k, v in net.state_dict().items()}
     optims, step = optimisers(net), 0
     if state_file.exists():

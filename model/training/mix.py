@@ -38,7 +38,6 @@ class Mixer:
     def batch(self, n_rows: int) -> dict[str, np.ndarray]:
         """Return mel [B, 8N, 128], tokens, targets and word labels [B, N], delay [B].
 
-        clean: float32 samples [B, 1280 ROW_POSITIONS] of the rows before rooms, microphones, noise.
         heard: float32 [B, ROW_POSITIONS, HEARD_SIZE], what Whisper tells, NaN where nothing.
         """
         delays = [self._delay() for _ in range(n_rows)]
@@ -77,7 +76,6 @@ class Mixer:
             "tokens": self._corrupt(tokens),
             "targets": targets,
             "words": frame_labels(row.words, n, row.unsure),
-            "clean": row.samples,
             "heard": row.heard,
         }
 

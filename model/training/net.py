@@ -20,17 +20,19 @@ from .vocabulary import VOCAB_SIZE, WORDS
 
 FRAMES_PER_POSITION = 4
 MEL = 128
-TAUGHT = 96  # numbers of speech_embedding
+# Positions after which what Whisper hears of one is told: it hears ahead. Soon, from little of the
+# word, and again when most words are over.
+HEARD_LATE = (2, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Sizes of the small model. Windows are in encoder frames (20 ms) and positions (80 ms)."""
 
-    enc_dim: int = 128
-    enc_layers: int = 4
-    enc_heads: int = 2
-    enc_hidden: int = 384
+    enc_dim: int = 192
+    enc_layers: int = 6
+    enc_heads: int = 3
+    enc_hidden: int = 576
     enc_window: int = 64
     dec_dim: int = 192
     dec_layers: int = 3
@@ -166,7 +168,7 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
-    """Encoder, adapter and decoder, plus the three auxiliary heads that export drops."""
+    """Encoder, adapter and decoder, plus the two auxiliary heads that export drops."""
 
     def __init__(self, s: Shape, dropout: float = 0.0) -> None:
         super().__init__()
@@ -187,9 +189,10 @@ class Net(nn.Module):
         )
         self.norm = RMSNorm(s.dec_dim, s.norm_eps)
         self.word_head = nn.Linear(s.dec_dim, len(WORDS) + 1)
-        self.teacher_head = nn.Linear(s.dec_dim, TAUGHT)
-        self.heard_head = nn.Linear(FRAMES_PER_POSITION * s.enc_dim, HEARD_SIZE)
+        self.heard_head = nn.Linear(FRAMES_PER_POSITION * s.enc_dim, len(HEARD_LATE) * HEARD_SIZE)
         self.apply(_initialise)
+        for head in (self.word_head, self.heard_head):  # lest a new one upset a grown encoder
+            nn.init.zeros_(head.weight)
         for module in self.modules():
             if isinstance(module, nn.Dropout):
                 module.p = dropout
@@ -199,16 +202,6 @@ class Net(nn.Module):
         if encoder:
             return Attention(s.enc_dim, s.enc_heads, s.enc_heads, s.head_dim, s.enc_window, True)
         return Attention(s.dec_dim, s.dec_heads, s.dec_kv_heads, s.head_dim, s.dec_window, False)
-
-    def grow_from(self, weights: dict[str, Tensor]) -> None:
-        """Take over a fit's weights; decoder layers it lacks start as the identity."""
-        missing, unexpected = self.load_state_dict(weights, strict=False)
-        new = {name for name in missing if name.startswith("decoder.")}
-        if unexpected or new != set(missing):
-            raise ValueError(f"expected weights of a shallower decoder, got others: {unexpected}")
-        for name in new:
-            if name.endswith(("attention.wo.weight", "feed_forward.w2.weight")):
-                nn.init.zeros_(self.get_parameter(name))
 
     def encode(self, mel: Tensor) -> Tensor:
         """Mel [B, 8N, 128] -> encoder output by position [B, N, 4 enc_dim]."""
@@ -229,15 +222,15 @@ class Net(nn.Module):
         return self.norm(x)
 
     def forward(self, mel: Tensor, tokens: Tensor, delay: Tensor) -> tuple[Tensor, ...]:
-        """Return token logits [B, N, V], word logits [B, N, words + 1], and what the teachers tell.
+        """Return logits of tokens [B, N, V] and of words [B, N, words + 1], and what Whisper tells.
 
-        Theirs: speech_embedding's [B, N, 96], then Whisper's [B, N, 128].
+        What it tells: [B, N, HEARD_LATE, HEARD_SIZE].
         """
         frames = self.encode(mel)
         audio = self.adapter2(F.gelu(self.adapter1(frames)))
         hidden = self.decode(audio, tokens, delay)
-        told = self.teacher_head(audio), self.heard_head(frames)
-        return hidden @ self.embeddings.weight.T, self.word_head(audio), *told
+        heard = self.heard_head(frames).unflatten(-1, (len(HEARD_LATE), HEARD_SIZE))
+        return hidden @ self.embeddings.weight.T, self.word_head(audio), heard
 
 
 def delay_embedding(delay: Tensor, dim: int) -> Tensor:

@@ -21,18 +21,21 @@ from rich.progress import track
 
 from .augment import power_frames, slaney_bank
 from .clips import HEARD_SIZE, STRIDE, Clip
+from .discriminants import discriminants
 
 TAIL, LONGEST = 50, 3000  # mel frames of silence after a recording; frames it hears in all
 N_MELS, RANGE = 80, 8.0  # RANGE: decades below a recording's loudest band are not told apart
+N_COMPONENTS = 128  # kept of its 512 numbers, before words' discriminants are found in them
 N_SETTLED, FEWEST = 1500, 40  # recordings the components come from; fewest a mean is taken over
 ROWS = 8
+CHUNK = 1 << 16
 HEARD_FILE = "heard.f16"
 
 _T = TypeVar("_T")
 
 
 class Whisper:
-    """The encoder, and what `settle` found of its numbers. Computes with one thread."""
+    """The encoder, and what `settle` found of its numbers. Computes with two threads."""
 
     def __init__(self) -> None:
         one, two = _wheel(1), _wheel(2)
@@ -42,7 +45,7 @@ class Whisper:
             (folder / f"model.bin.part{i}").read_bytes() for i, folder in ((1, one), (2, two))
         )
         self._model = ctranslate2.models.Whisper(
-            "whisper-base", compute_type="int8", intra_threads=1, files=files
+            "whisper-base", compute_type="int8", intra_threads=2, files=files
         )
         self._bank = slaney_bank(1.0, N_MELS)
 
@@ -77,8 +80,8 @@ class Whisper:
         self._mean = (sums / counts[:n, None]).astype(np.float32)
         rest = np.concatenate([self._without_mean(h) for h in heard]).astype(np.float64)
         values, vectors = np.linalg.eigh(rest.T @ rest / len(rest))
-        values, vectors = values[::-1][:HEARD_SIZE], vectors[:, ::-1][:, :HEARD_SIZE]
-        # Half-way to equal spread: strong components matter more, weak ones still matter.
+        values, vectors = values[::-1][:N_COMPONENTS], vectors[:, ::-1][:, :N_COMPONENTS]
+        # Half-way to equal spread, which half precision holds better.
         self._components = (vectors * values**-0.25 / np.mean(np.sqrt(values)) ** 0.5).astype(
             np.float32
         )
@@ -87,7 +90,7 @@ class Whisper:
         return heard - self._mean[np.minimum(np.arange(len(heard)), len(self._mean) - 1)]
 
     def tell(self, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the principal components of what each clip holds, float32 [n, HEARD_SIZE]."""
+        """Return the principal components of what each clip holds, float32 [n, N_COMPONENTS]."""
         return [self._without_mean(heard) @ self._components for heard in self.hear(clips)]
 
 
@@ -103,22 +106,26 @@ def _parts(clips: Sequence[_T]) -> list[Sequence[_T]]:
 
 
 def hear_all(clips: list[Clip], audio: np.ndarray, out: Path) -> None:
-    """Write what Whisper tells of all clips, float16, row k for the packed samples from 640 k on.
+    """Write what Whisper tells of all clips that tells words apart, HEARD_SIZE discriminants.
 
-    clips start at multiples of 640 samples in ``audio``. Noise has no words: it stays zero.
+    The file is float16, row k for the packed samples from 640 k on; clips start at multiples of
+    640 samples in ``audio``. Noise has no words: it stays zero.
     """
     teacher = Whisper()
     spoken = sorted((c for c in clips if c.corpus != "noise"), key=lambda clip: clip.n_samples)
     known = [c for c in spoken if c.split == "train"]
     some = known[:: max(1, len(known) // N_SETTLED)]
     teacher.settle([_samples(audio, clip) for clip in some])
-    shape = (len(audio) // STRIDE, HEARD_SIZE)
-    rows = np.memmap(out / HEARD_FILE, np.float16, "w+", shape=shape)
+    components = np.zeros((len(audio) // STRIDE, N_COMPONENTS), np.float16)
     for part in track(_parts(spoken), "what Whisper hears"):
         for clip, told in zip(part, teacher.tell([_samples(audio, c) for c in part]), strict=True):
             first = clip.start // STRIDE
-            rows[first : first + len(told)] = told
-    rows.flush()
+            components[first : first + len(told)] = told
+    found = discriminants(known, components, HEARD_SIZE)
+    with (out / HEARD_FILE).open("wb") as file:
+        for at in range(0, len(components), CHUNK):
+            rows = components[at : at + CHUNK].astype(np.float32) @ found
+            file.write(rows.astype(np.float16).tobytes())
 
 
 def _samples(audio: np.ndarray, clip: Clip) -> np.ndarray:

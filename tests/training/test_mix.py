@@ -35,15 +35,6 @@ def test_a_batch_has_one_mel_position_for_each_label(mixer: Mixer) -> None:
     assert np.all(batch["mel"][:, : 8 * LEFT_PAD - 8] == -0.625)
 
 
-def test_what_the_teacher_hears_is_the_row_before_noise(mixer: Mixer) -> None:
-    mixer.reseed(4)
-    batch = mixer.batch(4)
-    assert batch["clean"].shape == (4, ROW_POSITIONS * 1280)
-    assert batch["clean"].dtype == np.float32
-    assert np.isfinite(batch["clean"]).all()
-    assert (batch["clean"] == 0).any(axis=1).all()  # the gaps between clips stay silent
-
-
 def test_targets_open_a_group_for_what_was_spoken(mixer: Mixer) -> None:
     mixer.reseed(3)
     batch = mixer.batch(1)

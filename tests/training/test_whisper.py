@@ -42,7 +42,8 @@ def test_rows_lie_where_their_samples_lie_and_noise_has_none(tmp_path: Path) -> 
     clips = []
     for start, n, corpus in zip(starts, lengths, corpora, strict=True):
         audio[start : start + n] = tone(n, 400 + start / 50)
-        clips.append(Clip("", corpus, "a", "one", "train", start, n))
+        spans = [("one", 0.1, 0.5)] if corpus != "noise" else []
+        clips.append(Clip("", corpus, "a", "one", "train", start, n, spans))
     hear_all(clips, audio, tmp_path)
     rows = np.fromfile(tmp_path / HEARD_FILE, np.float16).reshape(-1, HEARD_SIZE)
     filled = np.abs(rows).sum(1) > 0
