@@ -26,7 +26,7 @@ KINDS = {
     "commands": 0.30,
     "wake": 0.07,
     "negative": 0.27,
-    "pause": 0.05,
+    "pause": 0.10,
 }
 OWED_SHARE, UNSURE_SHARE = 0.65, 0.35  # of a word that is broken off, to be written
 NEGATIVE_CORPORA = {"ocean": 0.5, "lj": 0.1, "coffee": 0.1, "commands": 0.2, "kokoro": 0.1}
