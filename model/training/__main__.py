@@ -63,12 +63,13 @@ WIDE = Plan(
 JUDGED = Plan(
     "judged",
     ("train",),
-    250,
-    seed=6,
-    peak=0.25,
+    7200,
+    seed=7,
+    dropout=0.12,
+    peak=0.7,
     decay=1.0,
     start_from="wide",
-    open_weight=4.0,
+    open_weight=2.0,
 )
 FINAL = replace(JUDGED, name="final", splits=("train", "held"))
 

@@ -91,7 +91,7 @@ def equaliser(rng: Generator) -> np.ndarray:
     draw = rng.random()
     if draw < 0.25:  # a shrill microphone, or a dull one
         gain_db += rng.uniform(-32, 8) * hz / 8000
-    elif draw < 0.40:  # a muffled one, behind cloth or a hand
+    elif draw < 0.50:  # a muffled one, behind cloth or a hand
         octaves = np.log2(np.maximum(hz, 1) / rng.uniform(500, 2000))
         gain_db -= rng.uniform(3, 15) * np.clip(octaves, 0, None)
     if rng.random() < 0.35:
@@ -124,6 +124,24 @@ def coloured_noise(rng: Generator, n: int) -> np.ndarray:
     spectrum[0] = 0
     noise = np.fft.irfft(spectrum)[:n]
     return (noise / (noise.std() + 1e-9)).astype(np.float32)
+
+
+def rumble(rng: Generator, n: int) -> np.ndarray:
+    """Draw what a microphone without a low cut adds: mains hum, or handling, wind and traffic.
+
+    float32 [n], at unit level, almost all of it below 200 Hz.
+    """
+    if rng.random() < 0.3:
+        base = rng.choice((50.0, 60.0)) * np.arange(n) / RATE_HZ
+        waves = [rng.uniform(0.05, 1) / k * np.sin(2 * np.pi * k * base) for k in (1, 2, 3, 4)]
+        hum = np.sum(waves, axis=0)
+    else:
+        size = 1 << (n - 1).bit_length()
+        hz = np.fft.rfftfreq(size, 1 / RATE_HZ)
+        spectrum = np.fft.rfft(rng.normal(0, 1, size)) / (1 + (hz / rng.uniform(30, 120)) ** 2)
+        spectrum[0] = 0
+        hum = np.fft.irfft(spectrum)[:n]
+    return (hum / (hum.std() + 1e-9)).astype(np.float32)
 
 
 def mask(rng: Generator, mel: np.ndarray, first: int) -> None:

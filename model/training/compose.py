@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .augment import coloured_noise, speed, tempo
+from .augment import coloured_noise, rumble, speed, tempo
 from .clips import STRIDE, Clip
 from .pools import is_sentence, pools_of
 from .vocabulary import DIGITS
@@ -224,7 +224,12 @@ class Composer:
         return at + n
 
     def noise(self, n: int) -> np.ndarray:
-        """Draw the room's noise under a whole row; one row in five is digitally silent."""
+        """Draw the room's noise under a whole row, in one of five with the microphone's rumble."""
+        hum = 10 ** (self.rng.uniform(-50, -16) / 20) if self.rng.random() < 0.2 else 0.0
+        return self._room_noise(n) + hum * rumble(self.rng, n) if hum else self._room_noise(n)
+
+    def _room_noise(self, n: int) -> np.ndarray:
+        """Draw the room's own noise; one row in five is digitally silent."""
         draw = self.rng.random()
         if draw < 0.2:
             return np.zeros(n, np.float32)

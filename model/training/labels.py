@@ -16,27 +16,36 @@ IGNORED = -100  # a target that costs nothing: cross_entropy's own default
 LATEST = 4
 
 
-def emitted(words: list[Span], n_tokens: int, late: Sequence[int] | None = None) -> np.ndarray:
+def emitted(
+    words: list[Span], n_tokens: int, late: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the sampled tokens [n_tokens]: pad, or [STREAMING_WORD] and the word once it ended.
 
     Token k has heard the audio up to 80 (k + 1) ms plus the delay, so a word that ends at t starts
     at k = ceil(t / 80 ms) - 1; one that comes due while another is written follows it at once.
 
-    late: how many tokens after it is due each word is written, in the words' order. Training draws
-    a few late words, so that a word whose end was unclear is still written, not given up.
+    late: how many tokens after it is due each word is written, in the words' order. The second
+    array is what is owed at each position, which is the same but for late words: their
+    [STREAMING_WORD] is owed from the first position they are due at, in vain until they are
+    written. Training draws late words, for when a word ended is unclear by a position or two:
+    where only one position owed it, each of them alone would rather be another pad.
     """
     late = late if late is not None else [0] * len(words)
     tokens = np.full(n_tokens, STREAMING_PAD, np.int64)
+    owed = tokens.copy()
     free = 0  # first token not yet spoken for
     for (word, _, end_s), lateness in sorted(zip(words, late, strict=True), key=_end):
-        due = math.ceil(end_s / POSITION_S) - 1 + lateness
-        at = max(due, free)
-        piece = [STREAMING_WORD, token_id(word)] if due >= free else [token_id(word)]
+        first = math.ceil(end_s / POSITION_S) - 1
+        at = max(first + lateness, free)
+        opens = first + lateness >= free
+        piece = [STREAMING_WORD, token_id(word)] if opens else [token_id(word)]
         if at + len(piece) > n_tokens:
             break
-        tokens[at : at + len(piece)] = piece
+        if opens:
+            owed[max(first, free) : at] = STREAMING_WORD
+        tokens[at : at + len(piece)] = owed[at : at + len(piece)] = piece
         free = at + len(piece)
-    return tokens
+    return tokens, owed
 
 
 def _end(late_word: tuple[Span, int]) -> float:
@@ -56,13 +65,12 @@ def position_labels(
     positions after they are due.
     """
     prompt = [BOS] + [STREAMING_PAD] * (LEFT_PAD + delay)
-    sampled = emitted(words, n - len(prompt) + 1, late)
-    fed = np.concatenate([prompt, sampled[:-1]])
+    sampled, owed = emitted(words, n - len(prompt) + 1, late)
     for _, start_s, end_s in unsure:
-        zone = sampled[max(0, int(start_s / POSITION_S)) : int(end_s / POSITION_S) + LATEST]
+        zone = owed[max(0, int(start_s / POSITION_S)) : int(end_s / POSITION_S) + LATEST]
         zone[zone == STREAMING_PAD] = IGNORED
-    targets = np.concatenate([np.full(len(prompt) - 1, IGNORED), sampled])
-    return fed, targets
+    fed = np.concatenate([prompt, sampled[:-1]])
+    return fed, np.concatenate([np.full(len(prompt) - 1, IGNORED), owed])
 
 
 def frame_labels(words: list[Span], n: int, unsure: Sequence[Span] = ()) -> np.ndarray:

@@ -55,3 +55,13 @@ def test_a_room_keeps_the_direct_sound_and_adds_a_tail() -> None:
     assert abs(wet[100] - 1.0) < 0.01
     assert np.abs(wet[:100]).max() < 1e-3
     assert np.abs(wet[150:]).max() > 1e-3
+
+
+def test_rumble_lies_below_speech_at_unit_level() -> None:
+    rng = np.random.default_rng(3)
+    hz = np.fft.rfftfreq(48000, 1 / 16000)
+    for _ in range(20):
+        noise = augment.rumble(rng, 48000)
+        power = np.abs(np.fft.rfft(noise)) ** 2
+        assert abs(noise.std() - 1) < 1e-3
+        assert power[hz < 250].sum() > 0.9 * power.sum()

@@ -27,28 +27,54 @@ WORD_LISTS = st.lists(
 
 
 def test_a_word_is_written_once_its_end_and_the_delay_were_heard() -> None:
-    tokens = emitted([("six", 0.2, 0.5)], 12)
+    tokens, owed = emitted([("six", 0.2, 0.5)], 12)
+    assert list(tokens) == list(owed)
     # Token 6 has heard 7 positions = 560 ms (plus the delay); token 5 only 480 ms.
     assert list(tokens[6:8]) == [STREAMING_WORD, token_id("six")]
     assert set(tokens[:6]) | set(tokens[8:]) == {STREAMING_PAD}
 
 
 def test_a_word_due_while_another_is_written_joins_its_group() -> None:
-    tokens = emitted([("six", 0.2, 0.5), ("two", 0.5, 0.56)], 12)
+    tokens, _ = emitted([("six", 0.2, 0.5), ("two", 0.5, 0.56)], 12)
     assert list(tokens[6:9]) == [STREAMING_WORD, token_id("six"), token_id("two")]
 
 
 def test_late_words_shift_by_whole_tokens() -> None:
-    on_time = emitted([("six", 0.2, 0.5)], 12)
-    late = emitted([("six", 0.2, 0.5)], 12, [2])
+    on_time, _ = emitted([("six", 0.2, 0.5)], 12)
+    late, _ = emitted([("six", 0.2, 0.5)], 12, [2])
     assert list(late[2:]) == list(on_time[:-2])
+
+
+def test_a_late_word_is_owed_from_when_it_was_due_until_it_is_written() -> None:
+    fed, targets = position_labels([("six", 0.2, 0.5)], 6, LEFT_PAD + 30, [2])
+    due = LEFT_PAD + 6 + 6
+    assert list(targets[due - 1 : due + 5]) == [
+        STREAMING_PAD,
+        *[STREAMING_WORD] * 3,
+        token_id("six"),
+        STREAMING_PAD,
+    ]
+    # What is fed is what was written, one position before: pads until the word opens.
+    assert set(fed[1 : due + 3]) == {STREAMING_PAD}
+    assert list(fed[due + 3 : due + 5]) == [STREAMING_WORD, token_id("six")]
+
+
+@given(WORD_LISTS, st.data())
+def test_lateness_changes_what_is_owed_in_pads_alone(
+    words: list[tuple[str, float, float]], data: st.DataObject
+) -> None:
+    late = data.draw(st.lists(st.integers(0, 3), min_size=len(words), max_size=len(words)))
+    tokens, owed = emitted(words, 200, late)
+    early = tokens != owed
+    assert set(tokens[early]) <= {STREAMING_PAD}
+    assert set(owed[early]) <= {STREAMING_WORD}
 
 
 @given(WORD_LISTS)
 def test_every_word_is_written_once_in_the_order_of_their_ends(
     words: list[tuple[str, float, float]],
 ) -> None:
-    tokens = [int(t) for t in emitted(words, 200)]
+    tokens = [int(t) for t in emitted(words, 200)[0]]
     text = [t for t in tokens if t not in (STREAMING_PAD, STREAMING_WORD)]
     assert text == [token_id(w) for w, _, _ in sorted(words, key=lambda word: word[2])]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
 
 from tests.server.engine.fakes import FakeModel
-from tests.server.engine.sessions import TIMEOUT_S, noise, transcribe
+from tests.server.engine.sessions import TIMEOUT_S, collect, noise
 from voxwire.model.mel import Floats
 from voxwire.server.engine.admission import Kind
 from voxwire.server.engine.engine import Engine
@@ -19,15 +20,17 @@ N_SAMPLES = 64_000  # more positions than one pass takes
 
 
 class Ticks:
-    """A clock that stands still but for the passes of the model."""
+    """A clock that stands still but for the passes of the model, which wait for all audio."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
+        self.has_all = threading.Event()
 
     def __call__(self) -> float:
         return self.now_s
 
     def spend(self, slots: Sequence[int], mel: Floats) -> None:
+        assert self.has_all.wait(TIMEOUT_S)
         self.now_s += STEP_S
 
 
@@ -43,7 +46,11 @@ def watch(kind: Kind, n_sessions: int) -> tuple[FakeModel, list[Stepped]]:
             model.passes.clear()
             model.before_pass = clock.spend
             sessions = [engine.open(kind) for _ in range(n_sessions)]
-            await asyncio.gather(*(transcribe(each, noise(1, N_SAMPLES)) for each in sessions))
+            for session in sessions:
+                await session.feed(noise(1, N_SAMPLES))
+                session.end()
+            clock.has_all.set()
+            await asyncio.gather(*(collect(session) for session in sessions))
 
     asyncio.run(main())
     return model, steps
