@@ -26,7 +26,7 @@ KINDS = {
     "commands": 0.30,
     "wake": 0.07,
     "negative": 0.27,
-    "pause": 0.10,
+    "pause": 0.15,
 }
 OWED_SHARE, UNSURE_SHARE = 0.65, 0.35  # of a word that is broken off, to be written
 NEGATIVE_CORPORA = {"ocean": 0.5, "lj": 0.1, "coffee": 0.1, "commands": 0.2, "kokoro": 0.1}
@@ -215,7 +215,7 @@ class Composer:
 
     def _add_pause(self, row: Row, at: int) -> int:
         draw, n = self.rng.random(), self._gap_samples(0.8, 3.0)
-        if draw < 0.5:
+        if draw < 0.6:
             self._place(row, at, self._pick("noise"), Voice.draw(self.rng))
         elif draw < 0.8:  # steady noise far louder than the room's
             end = min(at + n, len(row.samples))
@@ -234,11 +234,11 @@ class Composer:
         if draw < 0.2:
             return np.zeros(n, np.float32)
         if draw < 0.7:
-            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-72, -32) / 20)
+            return coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-70, -28) / 20)
         clip = self._pick("noise")
         x = self.audio[clip.start : clip.start + clip.n_samples].astype(np.float32) / 32768
         x = np.tile(x, n // len(x) + 1)[:n]
-        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-60, -26) / 20)
+        return x / (x.std() + 1e-5) * 10 ** (self.rng.uniform(-58, -24) / 20)
 
 
 def _by_speaker(clips: list[Clip]) -> np.ndarray:
