@@ -63,7 +63,7 @@ WIDE = Plan(
 JUDGED = Plan(
     "judged",
     ("train",),
-    7200,
+    6400,
     seed=7,
     dropout=0.12,
     peak=0.7,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .vocabulary import WAKE_PHRASES, WORDS
 
@@ -51,6 +54,20 @@ def split_of(key: str) -> str:
     """Draw the split of a speaker or clip by a checksum of its name: stable for ever."""
     drawn = zlib.crc32(key.encode()) % 100
     return "kept" if drawn < KEPT_PERCENT else "held" if drawn < HELD_OUT_PERCENT else "train"
+
+
+def once(
+    read: Iterable[tuple[Clip, np.ndarray] | None],
+) -> Iterator[tuple[Clip, np.ndarray]]:
+    """Leave out what is the very samples of an earlier recording, under another name, or None."""
+    seen: set[bytes] = set()
+    for item in read:
+        if item is None:
+            continue
+        digest = hashlib.sha256(item[1].tobytes()).digest()
+        if digest not in seen:
+            yield item
+        seen.add(digest)
 
 
 def catalogue(data: Path) -> Iterator[Clip]:

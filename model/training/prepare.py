@@ -16,7 +16,7 @@ from rich.progress import track
 
 from . import kokoro, whisper
 from .align import Aligner, align_isolated
-from .clips import HEARD_SIZE, STRIDE, Clip, catalogue
+from .clips import HEARD_SIZE, STRIDE, Clip, catalogue, once
 from .synth import synthesise
 from .vocabulary import WORDS
 
@@ -75,7 +75,7 @@ def prepare(data: Path, out: Path, seed: int) -> None:
     with (out / AUDIO_FILE).open("wb") as audio, ProcessPoolExecutor(2) as pool:
         listed = list(catalogue(data))
         real = pool.map(read_clip, listed, chunksize=16)
-        _pack(track(real, "recordings", total=len(listed)), clips, audio)
+        _pack(track(once(real), "recordings", total=len(listed)), clips, audio)
         voices = synthesise(seed, N_SYNTHETIC_STRINGS, N_SYNTHETIC_WORDS)
         made = pool.map(partial(_read_synthetic, "synthetic"), voices, chunksize=16)
         _pack(track(made, "synthetic", N_SYNTHETIC_STRINGS + N_SYNTHETIC_WORDS), clips, audio)

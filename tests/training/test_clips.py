@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from voxwire.model.training.clips import catalogue, split_of
+import numpy as np
+
+from voxwire.model.training.clips import Clip, catalogue, once, split_of
 
 
 def test_the_split_of_a_name_never_changes_and_leaves_out_about_a_sixth() -> None:
@@ -55,3 +57,11 @@ def test_speakers_stay_on_one_side_and_test_clips_are_never_heard(tmp_path: Path
     }
     assert [c.text for c in clips if c.corpus == "ocean"] == ["two one"]
     assert [c.text for c in clips if c.corpus == "lj"] == ["a quoted word read"]
+
+
+def test_a_recording_that_lies_there_twice_is_taken_once() -> None:
+    one, other = np.arange(8, dtype=np.int16), np.arange(1, 9, dtype=np.int16)
+    names = ("first", "again", "other", "unaligned")
+    clips = [Clip(name, "commands", "a", "go", "train") for name in names]
+    read = [(clips[0], one), (clips[1], one.copy()), (clips[2], other), None]
+    assert [clip.path for clip, _ in once(read)] == ["first", "other"]
