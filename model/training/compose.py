@@ -28,7 +28,7 @@ KINDS = {
     "negative": 0.27,
     "pause": 0.15,
 }
-OWED_SHARE, UNSURE_SHARE = 0.65, 0.35  # of a word that is broken off, to be written
+OWED_SHARE, UNSURE_SHARE = 0.4, 0.2  # of a word that is broken off, to be written
 NEGATIVE_CORPORA = {"ocean": 0.5, "lj": 0.1, "coffee": 0.1, "commands": 0.2, "kokoro": 0.1}
 
 
@@ -117,11 +117,10 @@ class Composer:
     def _cut_off(self, clip: Clip, cut: tuple[float, float] | None) -> tuple[float, float] | None:
         """Break some words off before their end, as a recording that stops too early does."""
         _, start_s, end_s = clip.spans[-1]
-        if self.rng.random() > 0.15:
+        if self.rng.random() > 0.2:
             return cut
-        return (0.0 if cut is None else cut[0]), end_s - self.rng.uniform(0, 0.3) * (
-            end_s - start_s
-        )
+        lost_s = self.rng.uniform(0, 0.7) * (end_s - start_s)
+        return (0.0 if cut is None else cut[0]), end_s - lost_s
 
     def _tell(self, row: Row, at: int, end: int, start: int, scale: float) -> None:
         """Note what Whisper hears at the positions of a row that a clip fills.
@@ -251,7 +250,8 @@ def _by_speaker(clips: list[Clip]) -> np.ndarray:
 def _owe(row: Row, word: str, first: float, last: float, end: int) -> None:
     """Note a word between two samples of which what lies before a third is heard.
 
-    It is owed where most of it is heard, and may be written where much is.
+    It is owed where enough of it is heard to tell it from the others, and may be written where
+    a little less is.
     """
     share = (end - first) / (last - first)
     heard = (word, first / RATE_HZ, min(last, end) / RATE_HZ)

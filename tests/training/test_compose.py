@@ -67,10 +67,10 @@ def test_what_whisper_tells_stands_where_the_clip_is_however_fast_it_is_spoken(
 
 @pytest.mark.parametrize(
     ("heard_s", "is_owed", "is_unsure"),
-    [(0.30, True, False), (0.25, True, False), (0.16, False, True), (0.05, False, False)],
+    [(0.30, True, False), (0.15, True, False), (0.10, False, True), (0.05, False, False)],
 )
 @pytest.mark.parametrize("by", ["the row", "the clip"])
-def test_a_word_that_is_broken_off_is_owed_where_most_of_it_is_heard(
+def test_a_word_that_is_broken_off_is_owed_where_enough_of_it_is_heard(
     composer: Composer, by: str, heard_s: float, is_owed: bool, is_unsure: bool
 ) -> None:
     clip = composer.by_word["yes"][0]  # from 0.1 to 0.4 s
@@ -91,4 +91,4 @@ def test_some_words_are_broken_off_before_their_end(composer: Composer) -> None:
     _, start_s, end_s = clip.spans[0]
     ends = [cut[1] for _ in range(200) if (cut := composer._cut_off(clip, None)) is not None]
     assert 10 < len(ends) < 60
-    assert all(start_s + 0.69 * (end_s - start_s) < end < end_s for end in ends)
+    assert all(start_s + 0.29 * (end_s - start_s) < end < end_s for end in ends)
