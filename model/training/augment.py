@@ -144,6 +144,43 @@ def rumble(rng: Generator, n: int) -> np.ndarray:
     return (hum / (hum.std() + 1e-9)).astype(np.float32)
 
 
+def bursts(rng: Generator, n: int) -> np.ndarray:
+    """Draw sudden sounds that are no speech: knocks, hisses, cries and whistles. float32 [n]."""
+    out = np.zeros(n, np.float32)
+    at = int(rng.uniform(0, 0.3) * RATE_HZ)
+    while at < n:
+        m = int(np.exp(rng.uniform(np.log(0.03), np.log(0.8))) * RATE_HZ)
+        sound = _hiss(rng, m) if rng.random() < 0.6 else _cry(rng, m)
+        rise = max(1, int(m * rng.uniform(0.01, 0.4)))
+        sound *= np.minimum(1, np.arange(m) / rise) * np.exp(-rng.uniform(1, 6) * np.arange(m) / m)
+        end = min(n, at + m)
+        out[at:end] += sound[: end - at] * 10 ** (rng.uniform(-12, 0) / 20)
+        at = end + int(rng.uniform(0.05, 1.0) * RATE_HZ)
+    return out
+
+
+def _hiss(rng: Generator, n: int) -> np.ndarray:
+    """Draw noise of one band, at unit level."""
+    hz = np.fft.rfftfreq(n, 1 / RATE_HZ)
+    centre, octaves = np.exp(rng.uniform(np.log(100), np.log(6000))), rng.uniform(0.2, 2)
+    band = np.exp(-0.5 * (np.log2(np.maximum(hz, 1) / centre) / octaves) ** 2)
+    noise = np.fft.irfft(np.fft.rfft(rng.normal(0, 1, n)) * band, n)
+    return noise / (noise.std() + 1e-9)
+
+
+def _cry(rng: Generator, n: int) -> np.ndarray:
+    """Draw a tone whose pitch glides and trembles, with some of its harmonics, at unit level."""
+    t = np.arange(n) / RATE_HZ
+    glide = np.interp(t, np.linspace(0, n / RATE_HZ, 4), rng.uniform(0.7, 1.5, 4))
+    tremble = 1 + rng.uniform(0, 0.05) * np.sin(2 * np.pi * rng.uniform(3, 12) * t)
+    pitch = np.exp(rng.uniform(np.log(250), np.log(1500))) * glide * tremble
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
+    tones = np.arange(1, 1 + rng.integers(1, 9))
+    weights = rng.uniform(0, 1, len(tones)) * tones ** -rng.uniform(0, 1.5)
+    cry = weights @ (np.sin(tones[:, None] * phase) * (tones[:, None] * pitch < 7600))
+    return np.asarray(cry / (cry.std() + 1e-9))
+
+
 def mask(rng: Generator, mel: np.ndarray, first: int) -> None:
     """Weaken a few bands for a while, and a few moments in all bands. mel [T, 128], in place.
 

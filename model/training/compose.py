@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .augment import coloured_noise, rumble, speed, tempo
+from .augment import bursts, coloured_noise, rumble, speed, tempo
 from .clips import STRIDE, Clip
 from .pools import is_sentence, pools_of
 from .vocabulary import DIGITS
@@ -214,12 +214,12 @@ class Composer:
 
     def _add_pause(self, row: Row, at: int) -> int:
         draw, n = self.rng.random(), self._gap_samples(0.8, 3.0)
-        if draw < 0.6:
+        if draw < 0.45:
             self._place(row, at, self._pick("noise"), Voice.draw(self.rng))
-        elif draw < 0.8:  # steady noise far louder than the room's
+        elif draw < 0.9:  # sudden sounds, or steady noise far louder than the room's
+            made = bursts(self.rng, n) if draw < 0.7 else coloured_noise(self.rng, n)
             end = min(at + n, len(row.samples))
-            hiss = coloured_noise(self.rng, n) * 10 ** (self.rng.uniform(-55, -18) / 20)
-            row.samples[at:end] += hiss[: end - at]
+            row.samples[at:end] += made[: end - at] * 10 ** (self.rng.uniform(-50, -15) / 20)
         return at + n
 
     def noise(self, n: int) -> np.ndarray:

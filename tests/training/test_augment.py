@@ -65,3 +65,14 @@ def test_rumble_lies_below_speech_at_unit_level() -> None:
         power = np.abs(np.fft.rfft(noise)) ** 2
         assert abs(noise.std() - 1) < 1e-3
         assert power[hz < 250].sum() > 0.9 * power.sum()
+
+
+def test_bursts_are_loud_for_moments_and_fill_what_they_are_asked_for() -> None:
+    rng = np.random.default_rng(4)
+    for n in (400, 16000, 48000):
+        made = augment.bursts(rng, n)
+        assert made.shape == (n,)
+        assert np.isfinite(made).all()
+    frames = np.abs(augment.bursts(rng, 160_000)).reshape(-1, 1600).max(1)
+    assert frames.max() > 0.5
+    assert (frames == 0).any()
