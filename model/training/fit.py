@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,17 @@ def fit(packed: Path, out: Path, plan: Plan) -> Path:
             saved = {"net": net.state_dict(), "averaged": averaged, "step": step}
             _save({**saved, "optims": [o.state_dict() for o in optims]}, state_file)
     _save(averaged, done)
+    return done
+
+
+def mean(out: Path, names: Sequence[str], name: str) -> Path:
+    """Write the mean of some finished fits' weights, of one shape, as one more; return its file.
+
+    Source of the idea: M. Wortsman and others, "Model soups", arXiv 2203.05482.
+    """
+    fits = [torch.load(out / f"{each}.pt", weights_only=True) for each in names]
+    done = out / f"{name}.pt"
+    _save({key: sum(each[key] for each in fits) / len(fits) for key in fits[0]}, done)
     return done
 
 
