@@ -82,8 +82,8 @@ BROKEN = Plan(
     decay=1.0,
     start_from="late",
 )
-# The mean of these two fits' weights is what is judged: nearly as few digits are lost as by the first,
-# and nearly as few commands as by the second.
+# The mean of these two fits' weights is what is judged: it loses nearly as few digits as the first,
+# and nearly as few commands as the second.
 JUDGED, JUDGED_OF = "judged", (LATE, BROKEN)
 # A few steps more, in which the left-out speakers are heard too.
 FINAL = Plan(

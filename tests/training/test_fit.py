@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="the training extra has it")
+
 import torch
 
 from voxwire.model.training.fit import mean
