@@ -214,7 +214,8 @@ def test_a_connection_that_is_cut_costs_no_word(browser: Browser, server: LiveSe
     with proxy_in_a_thread(server.port, faults) as between, visit(browser, between.http) as page:
         expect(page.locator("#room")).to_contain_text("free")
         press(page)
-        expect(page.locator(".state")).to_have_text("connection lost, trying again")
+        # A locator looks at every frame drawn; `expect` looks so seldom that it may miss this.
+        page.locator(".state", has_text="connection lost, trying again").wait_for()
         screenshot(page, "lost-light")
         expect(page.locator(".state")).to_have_text("listening")
         heard_all(page)
