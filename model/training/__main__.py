@@ -47,53 +47,22 @@ FIRST = Plan(
     late=(1.0,),
     open_weight=1.0,
 )
-NARROW = Plan(
-    "narrow", ("train",), 9300, seed=2, peak=0.8, decay=1.0, start_from="first", shape=NARROW_SHAPE
-)
-WIDE = Plan(
-    "wide",
-    ("train",),
-    7000,
-    seed=5,
-    peak=0.8,
-    decay=1.0,
-    start_from="narrow",
-    open_weight=2.5,
-)
+NARROW = Plan("narrow", ("train",), 9300, seed=2, peak=0.8, start_from="first", shape=NARROW_SHAPE)
+WIDE = Plan("wide", ("train",), 7000, seed=5, peak=0.8, start_from="narrow", open_weight=2.5)
 # Once more from a high rate: what overfits in so few recordings is shaken off, what is heard stays.
-LATE = Plan(
-    "late",
-    ("train",),
-    6400,
-    seed=7,
-    dropout=0.12,
-    peak=0.7,
-    decay=1.0,
-    start_from="wide",
-    open_weight=2.0,
-)
-BROKEN = Plan(
-    "broken",
-    ("train",),
-    1400,
-    seed=9,
-    dropout=0.12,
-    peak=0.4,
-    decay=1.0,
-    start_from="late",
-)
+LATE = Plan("late", ("train",), 6400, seed=7, dropout=0.12, peak=0.7, start_from="wide")
+BROKEN = replace(LATE, name="broken", n_steps=1400, seed=9, peak=0.4, start_from="late")
 # The mean of these two fits' weights is what is judged: it loses nearly as few digits as the first,
 # and nearly as few commands as the second.
 JUDGED, JUDGED_OF = "judged", (LATE, BROKEN)
 # A few steps more, in which the left-out speakers are heard too.
-FINAL = Plan(
-    "final",
-    ("train", "held"),
-    400,
+FINAL = replace(
+    LATE,
+    name="final",
+    splits=("train", "held"),
+    n_steps=400,
     seed=8,
-    dropout=0.12,
     peak=0.15,
-    decay=1.0,
     start_from=JUDGED,
 )
 

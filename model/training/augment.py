@@ -118,12 +118,10 @@ def room(rng: Generator, x: np.ndarray) -> np.ndarray:
 
 def coloured_noise(rng: Generator, n: int) -> np.ndarray:
     """Draw steady noise between white and brown, at unit level. float32 [n]."""
-    size = 1 << (n - 1).bit_length()
-    spectrum = np.fft.rfft(rng.normal(0, 1, size))
-    spectrum[1:] *= np.arange(1, len(spectrum)) ** (-rng.uniform(0, 1.0))
-    spectrum[0] = 0
-    noise = np.fft.irfft(spectrum)[:n]
-    return (noise / (noise.std() + 1e-9)).astype(np.float32)
+    white = rng.normal(0, 1, 1 << (n - 1).bit_length())
+    gain = np.zeros(len(white) // 2 + 1)
+    gain[1:] = np.arange(1, len(gain)) ** -rng.uniform(0, 1.0)
+    return _levelled(_shaped(white, gain)[:n]).astype(np.float32)
 
 
 def rumble(rng: Generator, n: int) -> np.ndarray:
@@ -136,12 +134,12 @@ def rumble(rng: Generator, n: int) -> np.ndarray:
         waves = [rng.uniform(0.05, 1) / k * np.sin(2 * np.pi * k * base) for k in (1, 2, 3, 4)]
         hum = np.sum(waves, axis=0)
     else:
-        size = 1 << (n - 1).bit_length()
-        hz = np.fft.rfftfreq(size, 1 / RATE_HZ)
-        spectrum = np.fft.rfft(rng.normal(0, 1, size)) / (1 + (hz / rng.uniform(30, 120)) ** 2)
-        spectrum[0] = 0
-        hum = np.fft.irfft(spectrum)[:n]
-    return (hum / (hum.std() + 1e-9)).astype(np.float32)
+        white = rng.normal(0, 1, 1 << (n - 1).bit_length())
+        hz = np.fft.rfftfreq(len(white), 1 / RATE_HZ)
+        gain = 1 / (1 + (hz / rng.uniform(30, 120)) ** 2)
+        gain[0] = 0
+        hum = _shaped(white, gain)[:n]
+    return _levelled(hum).astype(np.float32)
 
 
 def bursts(rng: Generator, n: int) -> np.ndarray:
@@ -164,8 +162,7 @@ def _hiss(rng: Generator, n: int) -> np.ndarray:
     hz = np.fft.rfftfreq(n, 1 / RATE_HZ)
     centre, octaves = np.exp(rng.uniform(np.log(100), np.log(6000))), rng.uniform(0.2, 2)
     band = np.exp(-0.5 * (np.log2(np.maximum(hz, 1) / centre) / octaves) ** 2)
-    noise = np.fft.irfft(np.fft.rfft(rng.normal(0, 1, n)) * band, n)
-    return noise / (noise.std() + 1e-9)
+    return _levelled(_shaped(rng.normal(0, 1, n), band))
 
 
 def _cry(rng: Generator, n: int) -> np.ndarray:
@@ -177,8 +174,16 @@ def _cry(rng: Generator, n: int) -> np.ndarray:
     phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
     tones = np.arange(1, 1 + rng.integers(1, 9))
     weights = rng.uniform(0, 1, len(tones)) * tones ** -rng.uniform(0, 1.5)
-    cry = weights @ (np.sin(tones[:, None] * phase) * (tones[:, None] * pitch < 7600))
-    return np.asarray(cry / (cry.std() + 1e-9))
+    return _levelled(weights @ (np.sin(tones[:, None] * phase) * (tones[:, None] * pitch < 7600)))
+
+
+def _shaped(white: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Weigh each frequency of a noise [n] by its gain [n // 2 + 1]."""
+    return np.fft.irfft(np.fft.rfft(white) * gain, len(white))
+
+
+def _levelled(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x / (x.std() + 1e-9))
 
 
 def mask(rng: Generator, mel: np.ndarray, first: int) -> None:

@@ -224,8 +224,10 @@ class Composer:
 
     def noise(self, n: int) -> np.ndarray:
         """Draw the room's noise under a whole row, in one of five with the microphone's rumble."""
-        hum = 10 ** (self.rng.uniform(-50, -16) / 20) if self.rng.random() < 0.2 else 0.0
-        return self._room_noise(n) + hum * rumble(self.rng, n) if hum else self._room_noise(n)
+        if self.rng.random() > 0.2:
+            return self._room_noise(n)
+        level = 10 ** (self.rng.uniform(-50, -16) / 20)
+        return self._room_noise(n) + level * rumble(self.rng, n)
 
     def _room_noise(self, n: int) -> np.ndarray:
         """Draw the room's own noise; one row in five is digitally silent."""

@@ -40,7 +40,7 @@ class Plan:
     seed: int = 1
     dropout: float = 0.08
     peak: float = 1.0  # factor on the learning rates
-    decay: float = 0.5  # part of the steps over which the rates fall to zero
+    decay: float = 1.0  # part of the steps over which the rates fall to zero
     start_from: str | None = None  # name of the fit whose averaged weights it starts with
     shape: Shape = field(default_factory=Shape)
     late: tuple[float, ...] = LATE

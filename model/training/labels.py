@@ -37,12 +37,11 @@ def emitted(
     for (word, _, end_s), lateness in sorted(zip(words, late, strict=True), key=_end):
         first = math.ceil(end_s / POSITION_S) - 1
         at = max(first + lateness, free)
-        opens = first + lateness >= free
-        piece = [STREAMING_WORD, token_id(word)] if opens else [token_id(word)]
+        is_joined = first + lateness < free
+        piece = [token_id(word)] if is_joined else [STREAMING_WORD, token_id(word)]
         if at + len(piece) > n_tokens:
             break
-        if opens:
-            owed[max(first, free) : at] = STREAMING_WORD
+        owed[max(first, free) : at] = STREAMING_WORD  # nothing where it is joined
         tokens[at : at + len(piece)] = owed[at : at + len(piece)] = piece
         free = at + len(piece)
     return tokens, owed

@@ -75,7 +75,7 @@ def prepare(data: Path, out: Path, seed: int) -> None:
     with (out / AUDIO_FILE).open("wb") as audio, ProcessPoolExecutor(2) as pool:
         listed = list(catalogue(data))
         real = pool.map(read_clip, listed, chunksize=16)
-        _pack(track(once(real), "recordings", total=len(listed)), clips, audio)
+        _pack(once(track(real, "recordings", total=len(listed))), clips, audio)
         voices = synthesise(seed, N_SYNTHETIC_STRINGS, N_SYNTHETIC_WORDS)
         made = pool.map(partial(_read_synthetic, "synthetic"), voices, chunksize=16)
         _pack(track(made, "synthetic", N_SYNTHETIC_STRINGS + N_SYNTHETIC_WORDS), clips, audio)
