@@ -15,6 +15,9 @@ from .costs import StepCosts
 MAX_BLOCK = 16  # positions of one row in one pass
 POSITION_S = 0.08
 LIVE_BUDGET_S = 0.85 * POSITION_S  # of each position's time, at most, may go to live sessions
+# Positions that wait, from which on a pass of their own is worth its time. With fewer, the next
+# turns' passes take them along: a message of 100 ms now and then brings two.
+_FEWEST_BEHIND = 4
 _CATCH_UP_S = 0.04  # of a turn for those that are behind: what it costs those that are not
 _TICK_S = 0.06  # with live sessions open, uploads fill a turn up to here
 _TICK_ALONE_S = 0.25  # without: long enough for full blocks, short enough to join quickly
@@ -66,7 +69,8 @@ def is_behind(backlogs: Sequence[int], turn_s: float) -> bool:
 
 def _live_passes(live: Sequence[Ready], costs: StepCosts) -> list[Pass]:
     """Return one position of everybody, but for those that can take a block within its budget."""
-    behind = [session for session in live if session.n_ready > 1]
+    fewest = 2 if all(session.n_ready > 1 for session in live) else _FEWEST_BEHIND
+    behind = [session for session in live if session.n_ready >= fewest]
     blocks = [_block(behind, _CATCH_UP_S, costs)] if behind else []
     blocks = [block for block in blocks if block.n_positions > 1]
     taken = {lease for block in blocks for lease in block.leases}

@@ -128,6 +128,16 @@ def test_a_flush_goes_at_full_speed_beside_those_that_keep_pace() -> None:
     assert passes == [Pass((0, 1, 2, 3), 1), Pass((4,), 16)]
 
 
+def test_one_that_is_a_little_behind_is_no_reason_for_a_second_pass() -> None:
+    ready = [*(Ready(lease, LIVE, 1) for lease in range(4)), Ready(4, LIVE, 3)]
+    assert plan(ready, 5, costs_of(0.002, 0.001, 0.0002)) == [Pass((0, 1, 2, 3, 4), 1)]
+
+
+def test_those_that_are_all_a_little_behind_catch_up_in_one_pass() -> None:
+    ready = [Ready(lease, LIVE, 2) for lease in range(3)]
+    assert plan(ready, 5, costs_of(0.002, 0.001, 0.0002)) == [Pass((0, 1, 2), 2)]
+
+
 def test_when_everybody_is_behind_everybody_steps() -> None:
     ready = [Ready(lease, LIVE, 9) for lease in range(64)]
     costs = costs_of(0.003, 0.001)
