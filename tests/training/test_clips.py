@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from voxwire.model.training.clips import Clip, catalogue, once, split_of
+from voxwire.model.training.clips import Clip, catalogue, once, split_of, stamp_sounds
 
 
 def test_the_split_of_a_name_never_changes_and_leaves_out_about_a_sixth() -> None:
@@ -65,3 +66,14 @@ def test_a_recording_that_lies_there_twice_is_taken_once() -> None:
     clips = [Clip(name, "commands", "a", "go", "train") for name in names]
     read = [(clips[0], one), (clips[1], one.copy()), (clips[2], other), None]
     assert [clip.path for clip, _ in once(read)] == ["first", "other"]
+
+
+def test_stamps_sound_but_do_not_speak(tmp_path: Path) -> None:
+    for name in ("cow.ogg", "cow_desc.ogg", "cow_desc_de.ogg", "owl_pt_BR.ogg", "sheep_lamb.ogg"):
+        _touch(tmp_path / "animals/mammals" / name)
+    _touch(tmp_path / "symbols/math/4.ogg")
+    clips = list(stamp_sounds(tmp_path))
+    assert [Path(clip.path).stem for clip in clips] == ["cow", "sheep_lamb"]
+    assert all((clip.corpus, clip.split, clip.text) == ("noise", "train", "") for clip in clips)
+    with pytest.raises(FileNotFoundError, match="apt-get install tuxpaint-stamps-default"):
+        list(stamp_sounds(tmp_path / "none"))
