@@ -17,16 +17,16 @@ from .voice import Row, Voice
 RATE_HZ = 16000
 # How often each kind of segment is drawn.
 KINDS = {
-    "fsdd": 0.16,
+    "fsdd": 0.18,
     "command_digits": 0.11,
     "synthetic": 0.05,
     "kokoro": 0.09,
-    "ocean": 0.09,
-    "ocean_cut": 0.03,
+    "ocean": 0.12,
+    "ocean_cut": 0.04,
     "commands": 0.30,
     "wake": 0.07,
     "negative": 0.27,
-    "pause": 0.15,
+    "pause": 0.18,
 }
 OWED_SHARE, UNSURE_SHARE = 0.4, 0.2  # of a word that is broken off, to be written
 NEGATIVE_CORPORA = {"ocean": 0.5, "lj": 0.1, "coffee": 0.1, "commands": 0.2, "kokoro": 0.1}

@@ -85,12 +85,12 @@ def losses_of(
 
 
 def _heard_loss(whisper: Tensor, owed: Tensor) -> Tensor:
-    """whisper [B, N, HEARD_LATE, HEARD_SIZE]; owed [B, positions, HEARD_SIZE], or NaN."""
-    spoken, losses = ~owed.isnan(), []
+    """whisper [B, N, 2, HEARD_LATE, HEARD_SIZE]; owed [B, positions, HEARD_SIZE], or NaN."""
+    n, losses = owed.shape[1], []
+    spoken = ~owed[..., 0].isnan()
     for i, late in enumerate(HEARD_LATE):
-        first = LEFT_PAD + late
-        told = whisper[:, first : first + owed.shape[1], i].float()
-        losses.append(F.smooth_l1_loss(told[spoken], owed[spoken]))
+        told = whisper[:, LEFT_PAD + late : LEFT_PAD + late + n, :, i][spoken].float()
+        losses.append(F.smooth_l1_loss(told, owed[spoken][:, None].expand_as(told)))
     return torch.stack(losses).mean()
 
 

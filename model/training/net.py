@@ -23,6 +23,9 @@ MEL = 128
 # Positions after which what Whisper hears of one is told: it hears ahead. Soon, from little of the
 # word, and again when most words are over.
 HEARD_LATE = (2, 5)
+# Of the tokens' gradient, what reaches encoder and adapter. They learn from Whisper what a word
+# sounds like, which holds for new voices; the tokens would teach them the voices there are.
+TOKEN_PULL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
-    """Encoder, adapter and decoder, plus the two auxiliary heads that export drops."""
+    """Encoder, adapter and decoder, plus the auxiliary heads that export drops."""
 
     def __init__(self, s: Shape, dropout: float = 0.0) -> None:
         super().__init__()
@@ -189,9 +192,13 @@ class Net(nn.Module):
         )
         self.norm = RMSNorm(s.dec_dim, s.norm_eps)
         self.word_head = nn.Linear(s.dec_dim, len(WORDS) + 1)
-        self.heard_head = nn.Linear(FRAMES_PER_POSITION * s.enc_dim, len(HEARD_LATE) * HEARD_SIZE)
+        n_heard = len(HEARD_LATE) * HEARD_SIZE
+        self.heard_head = nn.Linear(FRAMES_PER_POSITION * s.enc_dim, n_heard)
+        self.adapter_head = nn.Linear(s.dec_dim, n_heard)
+        self.drop = nn.Dropout(0.0)
         self.apply(_initialise)
-        for head in (self.word_head, self.heard_head):  # lest a new one upset a grown encoder
+        # Zero, lest a new one upset a grown encoder.
+        for head in (self.word_head, self.heard_head, self.adapter_head):
             nn.init.zeros_(head.weight)
         for module in self.modules():
             if isinstance(module, nn.Dropout):
@@ -224,13 +231,16 @@ class Net(nn.Module):
     def forward(self, mel: Tensor, tokens: Tensor, delay: Tensor) -> tuple[Tensor, ...]:
         """Return logits of tokens [B, N, V] and of words [B, N, words + 1], and what Whisper tells.
 
-        What it tells: [B, N, HEARD_LATE, HEARD_SIZE].
+        What it tells, by the encoder's output and by the adapter's: [B, N, 2, HEARD_LATE,
+        HEARD_SIZE].
         """
         frames = self.encode(mel)
         audio = self.adapter2(F.gelu(self.adapter1(frames)))
-        hidden = self.decode(audio, tokens, delay)
-        heard = self.heard_head(frames).unflatten(-1, (len(HEARD_LATE), HEARD_SIZE))
-        return hidden @ self.embeddings.weight.T, self.word_head(audio), heard
+        heard = torch.stack((self.heard_head(frames), self.adapter_head(audio)), 2)
+        audio = torch.lerp(audio.detach(), audio, TOKEN_PULL)
+        hidden = self.decode(self.drop(audio), tokens, delay)
+        told = heard.unflatten(-1, (len(HEARD_LATE), HEARD_SIZE))
+        return hidden @ self.embeddings.weight.T, self.word_head(audio), told
 
 
 def delay_embedding(delay: Tensor, dim: int) -> Tensor:

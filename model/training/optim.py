@@ -15,7 +15,7 @@ from torch import Tensor, nn
 _NS = (3.4445, -4.7750, 2.0315)
 MUON_LR, ADAM_LR = 0.02, 2e-3
 MOMENTUM, WEIGHT_DECAY = 0.95, 0.02
-HEADS = ("word_head", "heard_head")  # auxiliary: dropped at export
+HEADS = ("word_head", "heard_head", "adapter_head")  # auxiliary: dropped at export
 
 
 def orthogonalise(g: Tensor, steps: int = 5) -> Tensor:
