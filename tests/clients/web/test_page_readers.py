@@ -25,7 +25,7 @@ def test_all_of_it_works_by_the_keyboard(page: Page) -> None:
     page.keyboard.press("ArrowLeft")
     expect(tip).to_have_text("6.70 to 7.04 s")
     page.keyboard.press("Home")
-    expect(tip).to_have_text("0.56 to 0.96 s")
+    expect(tip).to_have_text("0.64 to 1.04 s")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Record", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
