@@ -1,7 +1,8 @@
 """Which sessions step, by how many positions, and which wait. Plain Python, no clock.
 
-Live sessions come first, all that are ready in one pass; those that are behind by more than a
-position may catch up in blocks. Uploads get what the live ones leave of a turn.
+Live sessions come first, all that are ready in one pass; those that are behind by several
+positions, or all of them behind by more than one, may catch up in blocks. Uploads get what the
+live ones leave of a turn.
 """
 
 from __future__ import annotations
