@@ -7,7 +7,7 @@ import mlx.core as mx
 from .checkpoint.load import Checkpoint
 from .config import DecoderConfig, EncoderConfig
 from .errors import MissingTensorError
-from .layers import Embedding, Linear, Packing, Parallel, stack
+from .layers import Embedding, Linear, Packing, Product, stack
 from .rope import half_split_order
 from .transformer import Heads, Layer, Transformer
 
@@ -19,9 +19,11 @@ class Parts:
     that half fills the memory must not be there twice.
     """
 
-    def __init__(self, checkpoint: Checkpoint, dtype: mx.Dtype) -> None:
+    def __init__(self, checkpoint: Checkpoint, dtype: mx.Dtype, *, lays_out: bool) -> None:
+        """Begin to take; lays_out: whether `finished` turns weights over in memory."""
         self._checkpoint = checkpoint
         self._dtype = dtype
+        self._lays_out = lays_out
 
     def array(self, name: str) -> mx.array:
         """Take a weight as it is stored. Raises MissingTensorError, also when taken before."""
@@ -37,21 +39,31 @@ class Parts:
         return self.array(name).astype(self._dtype)
 
     def linear(self, name: str, bias: bool = False) -> Linear:
-        """Take the module `name`, plain or quantised."""
+        """Take the module `name`, plain or quantised, as it is stored."""
         return Linear(
             self.array(f"{name}.weight"),
             self._packing(name),
             self.vector(f"{name}.bias") if bias else None,
         )
 
+    def finished(self, product: Product) -> Product:
+        """Lay a product out as it is used, evaluated.
+
+        Now, so that the separate parts of one product at most are in memory beside the merged ones.
+        """
+        product = product.laid_out() if self._lays_out else product
+        mx.eval(product.arrays)
+        return product
+
     def embedding(self, name: str) -> Embedding:
         """Take the token table `name`, plain or quantised."""
         return Embedding(self.array(f"{name}.weight"), self._packing(name), self._dtype)
 
-    def kernel(self, name: str) -> Linear:
+    def kernel(self, name: str) -> Product:
         """Take a convolution [out, taps, in] as a map of all taps side by side."""
         weight = self.array(f"{name}.weight")
-        return Linear(weight.reshape(weight.shape[0], -1), bias=self.vector(f"{name}.bias"))
+        taps = Linear(weight.reshape(weight.shape[0], -1), bias=self.vector(f"{name}.bias"))
+        return self.finished(taps)
 
     def _packing(self, name: str) -> Packing | None:
         quantisation = self._checkpoint.quantised.get(name)
@@ -97,20 +109,18 @@ def decoder(parts: Parts, config: DecoderConfig) -> Transformer:
 def _layer(parts: Parts, prefix: str, heads: Heads, *, biased: bool) -> Layer:
     """Take one layer; the encoder's queries, values, outputs and `w2` have biases."""
     attention, feed_forward = f"{prefix}attention.", f"{prefix}feed_forward."
-    layer = Layer(
+    gate_up = stack([parts.linear(f"{feed_forward}w1"), parts.linear(f"{feed_forward}w3")])
+    return Layer(
         attention_norm=parts.vector(f"{prefix}attention_norm.weight"),
-        qkv=_qkv(parts, attention, heads, biased),
-        out=parts.linear(f"{attention}wo", bias=biased),
+        qkv=parts.finished(_qkv(parts, attention, heads, biased)),
+        out=parts.finished(parts.linear(f"{attention}wo", bias=biased)),
         ffn_norm=parts.vector(f"{prefix}ffn_norm.weight"),
-        gate_up=stack([parts.linear(f"{feed_forward}w1"), parts.linear(f"{feed_forward}w3")]),
-        down=parts.linear(f"{feed_forward}w2", bias=biased),
+        gate_up=parts.finished(gate_up),
+        down=parts.finished(parts.linear(f"{feed_forward}w2", bias=biased)),
     )
-    # Now, so that the separate parts of one layer at most are in memory beside the merged ones.
-    mx.eval(_arrays(layer.qkv), _arrays(layer.gate_up))
-    return layer
 
 
-def _qkv(parts: Parts, prefix: str, heads: Heads, biased: bool) -> Linear | Parallel:
+def _qkv(parts: Parts, prefix: str, heads: Heads, biased: bool) -> Product:
     queries = mx.array(half_split_order(heads.n_heads, heads.head_dim))
     keys = mx.array(half_split_order(heads.n_kv_heads, heads.head_dim))
     return stack(
@@ -120,12 +130,3 @@ def _qkv(parts: Parts, prefix: str, heads: Heads, biased: bool) -> Linear | Para
             parts.linear(f"{prefix}wv", bias=biased),
         ]
     )
-
-
-def _arrays(product: Linear | Parallel) -> list[mx.array]:
-    if isinstance(product, Parallel):
-        return [array for part in product.parts for array in _arrays(part)]
-    arrays = [product.weight, product.bias]
-    if product.packing is not None:
-        arrays += [product.packing.scales, product.packing.biases]
-    return [array for array in arrays if array is not None]

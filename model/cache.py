@@ -1,4 +1,4 @@
-"""Key and value rings: the last positions of every slot, for all layers of one stack.
+"""Rings of keys and values: the last positions of every slot, for all layers of one stack.
 
 A slot is a row of the batch. Each has its own count of positions, and writes position p to place
 p mod R of its ring, so rows may join, stall and leave at will. What a query may see follows from
@@ -16,9 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .rope import Ints, Rope, Turn
-
-# Neighbouring slots and a run of places, as slices; or slots [B, 1] and places [B, L].
-Target = tuple[slice, slice] | tuple[mx.array, mx.array]
 
 _GROWTH_POSITIONS = 256  # a ring is as long as its longest row needs, in such blocks
 
@@ -58,29 +55,27 @@ class RingShape:
 class RingStep:
     """One pass of L new positions over some slots: what all layers share.
 
-    rows: selects the slots on the first axis, by view where they are neighbours. target: where
-    their new positions go, as an index of axes 0 and 2. mask: [B, 1, L, keys] bool. pending: new
-    keys and values by layer, of a pass too long to be written in place.
+    rows: selects the slots on the first axis, by view where they are neighbours. target: where in
+    a flat ring their new keys and values go, [B L 2 n_kv_heads, 1]; of a pass longer than the ring,
+    its end's. mask: [B, 1, L, keys] bool. pending: new keys and values by layer, of a pass too
+    long to be written in place.
     """
 
     slots: Ints
     n_new: int
     rows: slice | mx.array
-    target: Target
+    target: mx.array
     turn: Turn
     mask: mx.array
     in_place: bool
-    pending: list[tuple[mx.array, mx.array]] = field(default_factory=list)
-
-    @property
-    def is_scattered(self) -> bool:
-        """Whether rows write to places of their own."""
-        return isinstance(self.target[0], mx.array)
+    pending: list[mx.array] = field(default_factory=list)
 
 
 class RingCache:
-    """The rings of all slots and layers: per layer, keys and values [S, H, R, head_dim].
+    """The rings of all slots and layers.
 
+    Per layer one array [S, 2 H, R, head_dim], the heads of keys before those of values, kept flat
+    as [S 2 H R, head_dim]: one write and one read of it are fewer operations than of two.
     Every row is always finite: `load` overwrites a whole row, because a masked NaN would still
     spoil the weighted sum. MLX thread only.
     """
@@ -93,25 +88,14 @@ class RingCache:
         self._anchors: Ints = np.zeros(n_slots, np.int64)
         self._anchor_positions = anchor_positions or shape.anchor_positions
         self._rope = Rope(shape.head_dim, shape.rope_theta)
-        places = min(shape.places, _GROWTH_POSITIONS)
-        size = (n_slots, shape.n_kv_heads, places, shape.head_dim)
-        self.keys = [mx.zeros(size, dtype) for _ in range(shape.n_layers)]
-        self.values = [mx.zeros(size, dtype) for _ in range(shape.n_layers)]
-
-    @property
-    def places(self) -> int:
-        """Present ring length R."""
-        return int(self.keys[0].shape[2])
-
-    @property
-    def arrays(self) -> list[mx.array]:
-        """All rings, to be evaluated together."""
-        return [*self.keys, *self.values]
+        self.places = min(shape.places, _GROWTH_POSITIONS)  # present ring length R
+        size = (n_slots * 2 * shape.n_kv_heads * self.places, shape.head_dim)
+        self.rings = [mx.zeros(size, dtype) for _ in range(shape.n_layers)]
 
     @property
     def nbytes(self) -> int:
         """Memory of all rings."""
-        return sum(ring.nbytes for ring in self.arrays)
+        return sum(ring.nbytes for ring in self.rings)
 
     def begin(self, slots: Ints, n_new: int) -> RingStep:
         """Prepare a pass of `n_new` positions over distinct slots."""
@@ -125,7 +109,7 @@ class RingCache:
             slots=slots,
             n_new=n_new,
             rows=_selector(slots),
-            target=_target(slots, positions[:, -self.places :] % self.places),
+            target=self._target(slots, positions[:, -self.places :] % self.places),
             turn=self._rope.at(positions - self._anchors[slots, None]),
             mask=mx.array(_visible(ages, counts + n_new, n_new, self.shape.window)),
             in_place=in_place,
@@ -138,14 +122,15 @@ class RingCache:
 
         Both results are [B, H, keys, head_dim], in the order of the mask's last axis.
         """
+        new = mx.concatenate([keys, values], axis=2)
         if step.in_place:
-            self._write(layer, step, keys, values)
-            return self.keys[layer][step.rows], self.values[layer][step.rows]
-        step.pending.append((keys, values))
-        return (
-            mx.concatenate([self.keys[layer][step.rows], keys.transpose(0, 2, 1, 3)], axis=2),
-            mx.concatenate([self.values[layer][step.rows], values.transpose(0, 2, 1, 3)], axis=2),
-        )
+            self._write(layer, step, new)
+            seen = self._ring(layer)[step.rows]
+        else:
+            step.pending.append(new)
+            seen = mx.concatenate([self._ring(layer)[step.rows], new.transpose(0, 2, 1, 3)], axis=2)
+        seen_keys, seen_values = mx.split(seen, 2, axis=1)
+        return seen_keys, seen_values
 
     def commit(self, step: RingStep, output: mx.array, n_kept: int | Ints | None = None) -> None:
         """Advance the slots of a pass by its first `n_kept` positions, by default all.
@@ -157,44 +142,55 @@ class RingCache:
         if step.pending:
             # Rings are written in place only when nothing unevaluated still reads them.
             mx.eval(output, step.pending)
-            for layer, (keys, values) in enumerate(step.pending):
-                self._write(layer, step, keys, values)
-            mx.eval(self.arrays)
+            for layer, new in enumerate(step.pending):
+                self._write(layer, step, new)
+            mx.eval(self.rings)
         self.counts[step.slots] += step.n_new if n_kept is None else n_kept
 
     def row(self, slot: int) -> RingRow:
         """Return a copy of one slot's state."""
         at = mx.array([slot])
-        keys, values = [ring[at] for ring in self.keys], [ring[at] for ring in self.values]
-        mx.eval(keys, values)
-        return RingRow(int(self.counts[slot]), int(self._anchors[slot]), keys, values)
+        rings = [self._ring(layer)[at] for layer in range(self.shape.n_layers)]
+        mx.eval(rings)
+        return RingRow(int(self.counts[slot]), int(self._anchors[slot]), rings)
 
     def widen(self, n_slots: int) -> None:
         """Add empty slots, up to `n_slots` in all, leaving those that exist as they are."""
         n_new = n_slots - len(self.counts)
-        for rings in (self.keys, self.values):
-            for layer, ring in enumerate(rings):
-                rings[layer] = mx.concatenate(
-                    [ring, mx.zeros((n_new, *ring.shape[1:]), ring.dtype)]
-                )
-                mx.eval(rings[layer])  # one by one, so that one ring at most is there twice
+        n_more = n_new * 2 * self.shape.n_kv_heads * self.places
+        for layer, ring in enumerate(self.rings):
+            more = mx.zeros((n_more, self.shape.head_dim), ring.dtype)
+            self.rings[layer] = mx.concatenate([ring, more])
+            mx.eval(self.rings[layer])  # one by one, so that one ring at most is there twice
         self.counts = np.concatenate([self.counts, np.zeros(n_new, np.int64)])
         self._anchors = np.concatenate([self._anchors, np.zeros(n_new, np.int64)])
 
     def load(self, slot: int, row: RingRow) -> None:
         """Overwrite one slot with a state taken from a cache of the same shape."""
         self._grow(row.count)
-        for rings, sources in ((self.keys, row.keys), (self.values, row.values)):
-            for ring, source in zip(rings, sources, strict=True):
-                ring[slot : slot + 1] = _lengthened(source, self.places)
+        for layer, source in enumerate(row.rings):
+            ring = self._ring(layer)
+            ring[slot : slot + 1] = _lengthened(source, self.places)
+            self.rings[layer] = ring.reshape(-1, self.shape.head_dim)
         self.counts[slot] = row.count
         self._anchors[slot] = row.anchor
 
-    def _write(self, layer: int, step: RingStep, keys: mx.array, values: mx.array) -> None:
-        rows, places = step.target
-        for ring, new in ((self.keys[layer], keys), (self.values[layer], values)):
-            new = new[:, -self.places :]  # of a block longer than the ring, its end
-            ring[rows, :, places] = new if step.is_scattered else new.transpose(0, 2, 1, 3)
+    def _ring(self, layer: int) -> mx.array:
+        """Return a layer's ring as [S, 2 H, R, head_dim]."""
+        shape = self.shape
+        return self.rings[layer].reshape(-1, 2 * shape.n_kv_heads, self.places, shape.head_dim)
+
+    def _target(self, slots: Ints, places: Ints) -> mx.array:
+        """Return where in a flat ring the slots' new positions go. places: [B, L]."""
+        heads = slots[:, None, None] * 2 * self.shape.n_kv_heads
+        heads = heads + np.arange(2 * self.shape.n_kv_heads)  # [B, 1, 2 H]
+        rows = heads * self.places + places[:, :, None]
+        return mx.array(rows.reshape(-1, 1).astype(np.int32))
+
+    def _write(self, layer: int, step: RingStep, new: mx.array) -> None:
+        new = new[:, -self.places :]  # of a block longer than the ring, its end
+        new = new.reshape(-1, self.shape.head_dim)
+        self.rings[layer] = mx.put_along_axis(self.rings[layer], step.target, new, axis=0)
 
     def _ages(self, counts: Ints, n_new: int, in_place: bool) -> Ints:
         """Return how far each key lies behind the last new position, [B, keys]."""
@@ -216,9 +212,10 @@ class RingCache:
         wanted = max(n_positions, self.places + self.places // 2)
         blocks = -(-wanted // _GROWTH_POSITIONS)
         places = min(self.shape.places, blocks * _GROWTH_POSITIONS)
-        self.keys = [_lengthened(ring, places) for ring in self.keys]
-        self.values = [_lengthened(ring, places) for ring in self.values]
-        mx.eval(self.arrays)
+        grown = [_lengthened(self._ring(layer), places) for layer in range(self.shape.n_layers)]
+        self.rings = [ring.reshape(-1, self.shape.head_dim) for ring in grown]
+        self.places = places
+        mx.eval(self.rings)
 
     def _anchor(self, slots: Ints) -> None:
         """Move the anchors of rows that have passed the next one, and turn their keys back.
@@ -233,19 +230,21 @@ class RingCache:
         for delta in np.unique(moved[moved != 0]):
             rows = mx.array(slots[moved == delta].astype(np.int32))
             turn = self._rope.by(-int(delta))
-            for ring in self.keys:
-                ring[rows] = turn(ring[rows])
+            n_heads = self.shape.n_kv_heads
+            for layer in range(self.shape.n_layers):
+                ring = self._ring(layer)
+                ring[rows, :n_heads] = turn(ring[rows, :n_heads])
+                self.rings[layer] = ring.reshape(-1, self.shape.head_dim)
         self._anchors[slots] = anchors
 
 
 @dataclass(frozen=True, slots=True)
 class RingRow:
-    """The state of one slot: count, anchor, and per layer keys and values [1, H, R, head_dim]."""
+    """The state of one slot: count, anchor, and per layer keys and values [1, 2 H, R, head_dim]."""
 
     count: int
     anchor: int
-    keys: list[mx.array]
-    values: list[mx.array]
+    rings: list[mx.array]
 
 
 def _selector(slots: Ints) -> slice | mx.array:
@@ -254,14 +253,6 @@ def _selector(slots: Ints) -> slice | mx.array:
     if np.array_equal(slots, np.arange(first, first + len(slots))):
         return slice(first, first + len(slots))
     return mx.array(slots.astype(np.int32))
-
-
-def _target(slots: Ints, places: Ints) -> Target:
-    """Return where rows write; by slices, which are cheaper, where all write to one block."""
-    rows, first, n_new = _selector(slots), int(places[0, 0]), places.shape[1]
-    if isinstance(rows, slice) and (places == np.arange(first, first + n_new)).all():
-        return rows, slice(first, first + n_new)
-    return mx.array(slots[:, None].astype(np.int32)), mx.array(places.astype(np.int32))
 
 
 def _visible(ages: Ints, counts: Ints, n_new: int, window: int) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import mlx.core as mx
 
-from .layers import Linear, gelu
+from .layers import Product, gelu
 
 N_TAIL_FRAMES = 3  # two for the first kernel; one more, because the second wants its output
 _TAPS = 3
@@ -21,8 +21,8 @@ _TAPS = 3
 class ConvStem:
     """Weights as products over three frames side by side, [dim, 3 * channels], with bias."""
 
-    first: Linear
-    second: Linear
+    first: Product
+    second: Product
 
     def begin(self, mel: mx.array) -> mx.array:
         """Start a session: mel [B, 2T, n_mels] -> [B, T, dim].
@@ -37,7 +37,7 @@ class ConvStem:
         return gelu(_convolve(gelu(_convolve(mel, self.first, 1)), self.second, 2))
 
 
-def _convolve(x: mx.array, kernel: Linear, stride: int) -> mx.array:
+def _convolve(x: mx.array, kernel: Product, stride: int) -> mx.array:
     """Convolve without padding, as one product over overlapping views of neighbouring frames."""
     n_rows, n_frames, channels = x.shape
     n_out = (n_frames - _TAPS) // stride + 1

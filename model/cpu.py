@@ -13,6 +13,7 @@ import mlx.core as mx
 
 _LOG2_E = math.log2(math.e)
 _FEW_SCORES = 1 << 11  # so few cost softmax less than five operations do
+_MASK_SIZE = 1 << 20  # of a mask for all heads; of a long block, one serves them all
 _MASKED = -1e30  # finite: a row that sees nothing must not become NaN
 
 # erfc(z) = t (A[0] + A[1] t + ... + A[4] t^4) exp(-z^2), t = 1 / (1 + P z), for z >= 0, within
@@ -42,14 +43,15 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
     return gate * up / (1 + mx.power(2.0, gate * -_LOG2_E))
 
 
-def attention_mask(visible: mx.array, n_sharing: int) -> mx.array:
-    """Return what `attend` adds to its scores, [B, 1, n_sharing * L, keys].
+def attention_mask(visible: mx.array, n_groups: int, n_sharing: int) -> mx.array:
+    """Return what `attend` adds to its scores, [B, n_groups or 1, n_sharing * L, keys].
 
-    visible: bool [B, 1, L, keys]. n_sharing: query heads to one head of keys.
+    visible: bool [B, 1, L, keys]. n_groups: heads of keys. n_sharing: query heads to one of them.
     """
+    # Each layer's product copies the mask, far faster where it need not be broadcast over heads.
+    is_little = visible.size * n_groups * n_sharing <= _MASK_SIZE
     mask = mx.where(visible, 0.0, _MASKED)
-    # One new position is broadcast over the heads as it is.
-    return mask if mask.shape[2] == 1 else mx.tile(mask, (1, 1, n_sharing, 1))
+    return mx.tile(mask, (1, n_groups if is_little else 1, n_sharing, 1))
 
 
 def attend(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import mlx.core as mx
 
@@ -25,20 +25,19 @@ def gelu(x: mx.array) -> mx.array:
 
 def swiglu(gate_up: mx.array) -> mx.array:
     """Return silu(gate) * up of the two halves of the last axis."""
-    half = gate_up.shape[-1] // 2
-    gate, up = gate_up[..., :half], gate_up[..., half:]
+    gate, up = mx.split(gate_up, 2, axis=-1)
     if cpu.serves(gate_up.dtype):
         return cpu.swiglu(gate, up)
     return gate * mx.sigmoid(gate) * up
 
 
-def attention_mask(visible: mx.array, dtype: mx.Dtype, n_sharing: int) -> mx.array:
+def attention_mask(visible: mx.array, dtype: mx.Dtype, n_groups: int, n_sharing: int) -> mx.array:
     """Return in the form that `attend` takes which keys are visible, bool [B, 1, L, keys].
 
-    dtype: of the queries. n_sharing: query heads to one head of keys.
+    dtype: of the queries. n_groups: heads of keys. n_sharing: query heads to one of them.
     """
     if cpu.serves(dtype):
-        return cpu.attention_mask(visible, n_sharing)
+        return cpu.attention_mask(visible, n_groups, n_sharing)
     return visible
 
 
@@ -98,6 +97,22 @@ class Linear:
         weight = self.across.astype(x.dtype)
         return x @ weight if self.bias is None else mx.addmm(self.bias, x, weight)
 
+    @property
+    def arrays(self) -> list[mx.array]:
+        """What it keeps in memory."""
+        packing = self.packing
+        parts = [] if packing is None else [packing.scales, packing.biases]
+        return [self.weight, *parts, *([] if self.bias is None else [self.bias])]
+
+    def laid_out(self) -> Linear:
+        """Return the map with its weight in memory as [in, out], if it is plain.
+
+        OpenBLAS packs that for a product of a few dozen rows in half the time.
+        """
+        if self.packing is not None:
+            return self
+        return replace(self, weight=mx.contiguous(self.across).T)
+
     def take(self, rows: mx.array) -> Linear:
         """Return the map to some of the outputs, or to all in another order."""
         return Linear(
@@ -117,8 +132,20 @@ class Parallel:
         """Map x [..., in] to the outputs of all parts, concatenated."""
         return mx.concatenate([part(x) for part in self.parts], axis=-1)
 
+    @property
+    def arrays(self) -> list[mx.array]:
+        """What they keep in memory."""
+        return [array for part in self.parts for array in part.arrays]
 
-def stack(parts: Sequence[Linear]) -> Linear | Parallel:
+    def laid_out(self) -> Parallel:
+        """Return the maps with their weights in memory as [in, out], those that are plain."""
+        return Parallel(tuple(part.laid_out() for part in self.parts))
+
+
+Product = Linear | Parallel
+
+
+def stack(parts: Sequence[Linear]) -> Product:
     """Return one map with the outputs of all parts, as one product where their formats agree."""
     if len({_format(part) for part in parts}) > 1:
         return Parallel(tuple(parts))

@@ -91,7 +91,7 @@ class SlotBatch:
         self._tails[slot] = prefix.tail
         self._prompts[slot] = prompt_tokens(delay_tokens)
         self._delays[slot] = delay_rows([delay_tokens])[0]
-        mx.eval(self.encoder_cache.arrays, self.decoder_cache.arrays)
+        mx.eval(self.encoder_cache.rings, self.decoder_cache.rings)
 
     def widen(self, n_slots: int) -> None:
         """Add empty slots, up to `n_slots` in all. Sessions in the others notice nothing."""
@@ -105,7 +105,7 @@ class SlotBatch:
 
     def settle(self) -> None:
         """Wait until the caches hold what was written. Raises what MLX raises where they cannot."""
-        mx.eval(self.encoder_cache.arrays, self.decoder_cache.arrays)
+        mx.eval(self.encoder_cache.rings, self.decoder_cache.rings)
 
     def position(self, slot: int) -> int:
         """Return how many positions a slot has advanced, the left padding included."""

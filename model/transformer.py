@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 
 from .cache import RingCache, RingStep
-from .layers import Linear, Parallel, attend, attention_mask, swiglu
+from .layers import Product, attend, attention_mask, swiglu
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class Layer:
     """Weights of one layer. Rows of queries and keys in `qkv` are in half-split order."""
 
     attention_norm: mx.array  # [dim]
-    qkv: Linear | Parallel  # dim -> (n_heads + 2 n_kv_heads) * head_dim
-    out: Linear  # n_heads * head_dim -> dim
+    qkv: Product  # dim -> (n_heads + 2 n_kv_heads) * head_dim
+    out: Product  # n_heads * head_dim -> dim
     ffn_norm: mx.array  # [dim]
-    gate_up: Linear | Parallel  # dim -> 2 * hidden
-    down: Linear  # hidden -> dim
+    gate_up: Product  # dim -> 2 * hidden
+    down: Product  # hidden -> dim
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class Transformer:
         in place of the layer's own `ffn_norm`, which it includes.
         """
         shape, x = x.shape, x.reshape(-1, x.shape[-1])  # plain matrices take fewer operations
-        mask = attention_mask(step.mask, x.dtype, self.heads.n_heads // self.heads.n_kv_heads)
+        n_groups = self.heads.n_kv_heads
+        mask = attention_mask(step.mask, x.dtype, n_groups, self.heads.n_heads // n_groups)
         if gains is not None:
             gains = mx.repeat(gains, step.n_new, axis=0)
         for index, layer in enumerate(self.layers):
@@ -78,10 +79,9 @@ class Transformer:
         n_turned = heads.n_heads + heads.n_kv_heads
         qkv = layer.qkv(mx.fast.rms_norm(x, layer.attention_norm, self.norm_eps))
         qkv = qkv.reshape(-1, step.n_new, n_turned + heads.n_kv_heads, heads.head_dim)
-        turned = step.turn(qkv[:, :, :n_turned])  # [B, L, n_heads + n_kv_heads, head_dim]
-        keys, values = cache.extend(
-            index, step, turned[:, :, heads.n_heads :], qkv[:, :, n_turned:]
-        )
-        queries = turned[:, :, : heads.n_heads].transpose(0, 2, 1, 3)
+        turnable, values = mx.split(qkv, [n_turned], axis=2)
+        queries, keys = mx.split(step.turn(turnable), [heads.n_heads], axis=2)
+        keys, values = cache.extend(index, step, keys, values)
+        queries = queries.transpose(0, 2, 1, 3)
         mixed = attend(queries, keys, values, heads.head_dim**-0.5, mask)
         return layer.out(mixed.transpose(0, 2, 1, 3).reshape(len(x), -1))

@@ -33,12 +33,12 @@ class Voxtral:
         self.config = checkpoint.config
         self.dtype = dtype or compute_dtype()
         self.is_small_on_cpu = is_small_on_cpu(checkpoint.weights.values())
-        parts = assemble.Parts(checkpoint, self.dtype)
+        parts = assemble.Parts(checkpoint, self.dtype, lays_out=self.is_small_on_cpu)
         layers = "whisper_encoder.conv_layers."
         self._stem = ConvStem(parts.kernel(f"{layers}0.conv"), parts.kernel(f"{layers}1.conv"))
         self._encoder = assemble.encoder(parts, self.config.encoder)
-        self._adapter_in = parts.linear("audio_language_projection.0")
-        self._adapter_out = parts.linear("audio_language_projection.2")
+        self._adapter_in = parts.finished(parts.linear("audio_language_projection.0"))
+        self._adapter_out = parts.finished(parts.linear("audio_language_projection.2"))
         self._embedding = parts.embedding("tok_embeddings")
         self._decoder = assemble.decoder(parts, self.config.decoder)
         self._gains = self._take_gains(parts)  # [n_delays, n_layers, dim]

@@ -49,7 +49,7 @@ def test_attention_is_the_usual_one(
     keys, values = random(n_rows, n_groups, 19, 16), random(n_rows, n_groups, 19, 16)
     mask = RNG.random((n_rows, 1, n_new, 19)) < 0.5
     mask[..., 0] = True
-    prepared = cpu.attention_mask(mx.array(mask), n_heads // n_groups)
+    prepared = cpu.attention_mask(mx.array(mask), n_groups, n_heads // n_groups)
     mine = cpu.attend(queries, keys, values, 0.25, prepared)
     usual = mx.fast.scaled_dot_product_attention(
         queries, keys, values, scale=0.25, mask=mx.array(mask)
@@ -60,10 +60,16 @@ def test_attention_is_the_usual_one(
 
 def test_a_query_that_sees_nothing_yields_numbers() -> None:
     for n in (1, 70):
-        mask = cpu.attention_mask(mx.zeros((n, 1, 2, 9), mx.bool_), 1)
+        mask = cpu.attention_mask(mx.zeros((n, 1, 2, 9), mx.bool_), 2, 1)
         keys, values = random(n, 2, 9, 16), random(n, 2, 9, 16)
         mixed = cpu.attend(random(n, 2, 2, 16), keys, values, 0.25, mask)
         assert np.isfinite(np.array(mixed)).all()
+
+
+def test_a_mask_is_made_for_all_heads_only_where_that_is_little() -> None:
+    short, long = (mx.ones((1, 1, n, 2000), mx.bool_) for n in (4, 500))
+    assert cpu.attention_mask(short, 8, 2).shape == (1, 8, 8, 2000)
+    assert cpu.attention_mask(long, 8, 2).shape == (1, 1, 1000, 2000)
 
 
 def test_only_float32_on_the_cpu_is_served() -> None:

@@ -104,7 +104,7 @@ def test_bfloat16_activations_stay_near_float32() -> None:
     for name, weight in checkpoint.weights.items():
         checkpoint.weights[name] = weight.astype(mx.bfloat16)
     model, samples = Voxtral(checkpoint, mx.bfloat16), make_recording(15, 8000)
-    assert {ring.dtype for ring in SlotBatch(model, 1).decoder_cache.arrays} == {mx.bfloat16}
+    assert {ring.dtype for ring in SlotBatch(model, 1).decoder_cache.rings} == {mx.bfloat16}
     expected, mine = run_alone(make_model(), samples, 6), run_alone(model, samples, 6)
     # The first sampled position has heard the same tokens in both.
     assert relative_error(mine.logits[:1], expected.logits[:1]) < 0.1

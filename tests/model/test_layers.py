@@ -50,6 +50,20 @@ def test_a_stack_equals_its_parts(bits: list[int | None], biased: bool) -> None:
     assert isinstance(whole, Linear) == (len(set(bits)) == 1)
     assert isinstance(whole, Parallel) == (len(set(bits)) > 1)
     assert_close(whole(x), mx.concatenate([part(x) for part in parts], axis=-1))
+    assert_close(whole.laid_out()(x), whole(x))
+
+
+def test_a_map_that_is_laid_out_is_in_memory_once_as_its_product_reads_it() -> None:
+    whole = Linear(random(96, 128))
+    mx.eval(whole.arrays)
+    before = mx.get_active_memory()
+    turned = whole.laid_out()
+    del whole
+    mx.eval(turned.arrays)
+    assert mx.get_active_memory() == before
+    across = np.array(turned.across, copy=False)
+    assert across.shape == (128, 96)
+    assert across.flags.c_contiguous
 
 
 @pytest.mark.parametrize("bits", [None, 4, 8])

@@ -113,8 +113,9 @@ def test_any_cutting_into_passes_gives_the_same_tokens(passes: list[int]) -> Non
 def poison(batch: SlotBatch, slot: int, value: float) -> None:
     """Fill all that a slot holds."""
     for cache in (batch.encoder_cache, batch.decoder_cache):
-        for ring in cache.arrays:
-            ring[slot] = value
+        for ring in cache.rings:
+            n = len(ring) // len(cache.counts)
+            ring[slot * n : (slot + 1) * n] = value
         cache.counts[slot] = 12345
         cache._anchors[slot] = 8192
     batch._tails[slot] = value
