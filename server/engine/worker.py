@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...model.config import ModelConfig
+from ...model.machine import wake_quietly
 from .backend import Backend
 from .faults import forget_frames
 from .loop import Inbox, Loop
@@ -71,6 +72,7 @@ class Worker(threading.Thread):
     def _serve(self) -> None:
         backend = self._load()
         self._release = backend.release
+        wake_quietly()
         loop = Loop(backend, self._max_sessions, self._inbox, self._post, self._clock)
         self.config, self.tokenizer_file = backend.config, backend.tokenizer_file
         self.started.set()
