@@ -51,11 +51,6 @@ class SampleReader:
         self._rest = b""
         self._resampler = self._new_resampler()
 
-    @property
-    def n_rest_bytes(self) -> int:
-        """Bytes of a sample whose end has not come."""
-        return len(self._rest)
-
     def read(self, data: bytes) -> Samples:
         """Return the samples that `data` completes, [n] float32.
 
@@ -73,9 +68,8 @@ class SampleReader:
     def flush(self) -> Samples:
         """Return what the resampler still holds; what is read next begins anew.
 
-        An unfinished sample is dropped.
+        But for an unfinished sample: its end comes first.
         """
-        self._rest = b""
         if self._resampler is None:
             return np.zeros(0, np.float32)
         tail: Samples = self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -106,8 +106,10 @@ class SegmentWriter:
                 draft.first_text = token.index
             if token.log_prob is not None:
                 draft.tokens.append(token)
-        else:
-            draft.n_pads = 0 if token.id == self._tekken.streaming_word else draft.n_pads + 1
+        elif token.id == self._tekken.streaming_word:
+            draft.n_pads = 0
+        elif not self._is_in_padding(token):
+            draft.n_pads += 1
         events += self._add(delta, token)
         if self._is_endpoint():
             events += self._close_here(CloseReason.ENDPOINT)
@@ -127,6 +129,11 @@ class SegmentWriter:
         if not self._draft.text:
             return []
         return self._close(Mark(reason, 0, self._clock.sent_s, is_announced=True))
+
+    def _is_in_padding(self, token: Token) -> bool:
+        """Tell whether a token lies behind the audio of a flush: what follows is no silence."""
+        flush = next((mark for mark in self._marks if mark.is_flush), None)
+        return flush is not None and self._clock.heard_at(token.index) >= flush.n_heard
 
     def _is_endpoint(self) -> bool:
         if not isinstance(self.endpoint, PadEndpoint) or not self._draft.text:

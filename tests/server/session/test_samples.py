@@ -40,6 +40,17 @@ def test_any_cutting_gives_the_same_samples(form: AudioFormat, seed: int, cuts: 
     np.testing.assert_array_equal(read_in_pieces(SampleReader(form), data, cuts), whole)
 
 
+@given(form=formats, cut=st.integers(0, 8000))
+def test_a_sample_that_a_flush_parts_is_read_whole_after_it(form: AudioFormat, cut: int) -> None:
+    data, n_bytes = speech(8000, 3, form.encoding), SampleReader(form)._frame_bytes
+    parted, whole = SampleReader(form), SampleReader(form)
+    at = cut // n_bytes * n_bytes
+    for reader, place in ((parted, cut), (whole, at)):
+        reader.read(data[:place])
+        reader.flush()
+    np.testing.assert_array_equal(parted.read(data[cut:]), whole.read(data[at:]))
+
+
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_every_rate_becomes_sixteen_kilohertz(rate_hz: int) -> None:
     t = np.arange(rate_hz) / rate_hz
