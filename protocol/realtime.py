@@ -17,15 +17,17 @@ class Realtime:
     """Speaks OpenAI's dialect until the client's first words are vLLM's.
 
     Both accept the greeting. vLLM's clients then name a model at the top level of their
-    session.update, or begin with a commit, for which there is no audio yet; OpenAI's do neither.
+    session.update, or begin with a commit, for which there is no audio yet. An OpenAI client that
+    commits nothing has named its model in the address, where vLLM's name none.
     """
 
     name: ClassVar[str] = "realtime"
 
-    def __init__(self, openai: OpenAIRealtime, vllm: Vllm, *, is_decided: bool) -> None:
+    def __init__(self, openai: OpenAIRealtime, vllm: Vllm, query: Mapping[str, str]) -> None:
         self._dialect: Dialect = openai
         self._vllm = vllm
-        self._is_decided = is_decided
+        self._is_decided = "intent" in query
+        self._has_model = "model" in query
         self._first: Sequence[Request] = ()
 
     @classmethod
@@ -35,7 +37,7 @@ class Realtime:
         An `intent` is OpenAI's alone.
         """
         openai = OpenAIRealtime.from_query(query, context)
-        return cls(openai, Vllm(context), is_decided="intent" in query)
+        return cls(openai, Vllm(context), query)
 
     @property
     def settings(self) -> SessionSettings:
@@ -65,6 +67,8 @@ class Realtime:
             return  # OpenAI's dialect says so; the next message may tell
         match fields:
             case {"type": "session.update", "session": _}:
+                self._is_decided = True
+            case {"type": "input_audio_buffer.commit"} if self._has_model:
                 self._is_decided = True
             case {"type": "session.update", "model": _} | {"type": "input_audio_buffer.commit"}:
                 self._is_decided = True

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 # Connections without an utterance hold no slot of the engine, but a socket and a buffer each.
 MAX_CONNECTIONS = 256
 SEND_TIMEOUT_S = 20.0  # a client that takes nothing for so long is gone
+# How long what a client still sends is read after the last word to it. Home Assistant reads what it
+# was told when it has sent all of an utterance; closed on unread input, TCP would take it back.
+LINGER_S, LINGER_FULL_S = 30.0, 1.0  # FULL: of connections beyond those that are served
 _READ_BYTES = 1 << 16
 
 # Home Assistant asks for a language that is listed here. Voxtral Mini Realtime's, by its card.
@@ -70,8 +73,22 @@ async def _serve(
             await connection.send(error_event(CapacityError(message)))
         else:
             await connection.run()
+        await _linger(reader, writer, LINGER_FULL_S if is_full else LINGER_S)
     finally:
         await _close(writer)
+
+
+async def _linger(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float
+) -> None:
+    """Say that no more comes, and read on until the client has closed too."""
+    if writer.is_closing():
+        return
+    with contextlib.suppress(OSError):  # TimeoutError is one
+        writer.write_eof()
+        async with asyncio.timeout(seconds):
+            while await reader.read(_READ_BYTES):
+                pass
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
@@ -98,6 +115,7 @@ class WyomingConnection:
         self._dialect = Wyoming(Described(service.model_name, __version__, languages))
         self._session: Session | None = None
         self._telling: asyncio.Task[None] | None = None
+        self._has_said_all = False
 
     async def run(self) -> None:
         """Serve one utterance after another."""
@@ -116,7 +134,7 @@ class WyomingConnection:
 
     async def send(self, event: WyomingEvent) -> bool:
         """Send one event; tell whether the client is still there."""
-        if self._writer.is_closing():
+        if self._writer.is_closing() or self._has_said_all:
             return False
         self._writer.write(event.encode())
         try:
@@ -129,7 +147,7 @@ class WyomingConnection:
 
     async def _receive_all(self) -> None:
         events = EventReader(self._service.settings.max_message_bytes)
-        while data := await self._read():
+        while (data := await self._read()) and not self._has_said_all:
             for event in events.feed(data):
                 for asked in self._dialect.receive(event):
                     await self._do(asked)
@@ -182,7 +200,8 @@ class WyomingConnection:
         assert not isinstance(told, Reply)  # answers do not wait for a session here
         for one in self._dialect.tell(told):
             if isinstance(one, Close):
-                self._writer.close()
+                self._writer.write_eof()
+                self._has_said_all = True
             elif not await self.send(one):
                 self._writer.close()
                 return True

@@ -10,6 +10,7 @@ import hashlib
 import math
 import string
 import uuid
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Self
@@ -22,7 +23,6 @@ from ..session import (
     Audio,
     CloseReason,
     Commit,
-    Encoding,
     Ended,
     Event,
     Final,
@@ -31,6 +31,7 @@ from ..session import (
     KeepAlive,
     Lag,
     Partial,
+    Received,
     Reply,
     Request,
     RequestRefused,
@@ -58,7 +59,6 @@ from .utterance_end import UtteranceEnds
 
 _ARCHITECTURE = "voxtral-realtime"
 _SPEECH_ENDS = {CloseReason.ENDPOINT, CloseReason.COMMIT, CloseReason.END}
-_SAMPLE_BYTES = {Encoding.PCM16: 2, Encoding.FLOAT32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
 
 
 class Deepgram:
@@ -75,11 +75,11 @@ class Deepgram:
         self._model = ModelInfo(name=context.model, version="", arch=_ARCHITECTURE)
         self._model_uuid = str(uuid.uuid5(uuid.NAMESPACE_URL, context.model))
         self._sha256 = hashlib.sha256()
-        self._n_bytes = 0
         gap_ms = query.utterance_end_ms
         self._ends = UtteranceEnds(None if gap_ms is None else gap_ms / 1000)
         self._open_from_s = 0.0  # where the open segment may begin
-        self._speech_from_s = 0.0  # the newest turn, which may be ahead of the open segment
+        self._turns_s: deque[float] = deque()  # where turns begin of which no final came
+        self._heard_s = 0.0  # audio in which all turns are told, where a detector tells them
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], context: Context) -> Self:
@@ -113,12 +113,8 @@ class Deepgram:
     def _hear(self, data: bytes) -> Sequence[Request]:
         if not data:  # Deepgram's old way to close
             return [Finish()]
-        # Between turns of speech no clock but that of the bytes goes on.
-        is_gated = isinstance(self.settings.endpoint, VadEndpoint)
-        over = self._told_end(self._received_s) if is_gated else ()
         self._sha256.update(data)
-        self._n_bytes += len(data)
-        return [*(Reply(message) for message in over), Audio(data)]
+        return [Audio(data)]
 
     def tell(self, event: Event) -> Sequence[Message | Close]:
         """Return how Deepgram says an event; nothing where it has no word for it."""
@@ -129,6 +125,10 @@ class Deepgram:
                 return self._final(event)
             case Lag():
                 return self._told_end(event.emitted_ms / 1000)
+            case Received() if isinstance(self.settings.endpoint, VadEndpoint):
+                # Between turns of speech no clock but that of the bytes goes on.
+                self._heard_s = event.n_bytes / self.settings.format.bytes_per_s
+                return self._told_end(self._heard_s)
             case SpeechStartedEvent():
                 return self._speech_started(event.at_s)
             case RequestRefused():
@@ -141,7 +141,8 @@ class Deepgram:
     def _speech_started(self, at_s: float) -> Sequence[Message]:
         over = self._told_end(at_s)
         self._ends.spoken()
-        self._open_from_s = self._speech_from_s = at_s
+        self._open_from_s = at_s
+        self._turns_s.append(at_s)
         return [*over, SpeechStarted(timestamp=_rounded(at_s)).json_text()]
 
     def _interim(self, event: Partial) -> Sequence[Message]:
@@ -166,7 +167,20 @@ class Deepgram:
         result = self._results(alternative, event.start_s, event.end_s, event.reason)
         if event.words:
             self._ends.final(event.words[-1].word.end_s)
-        return [result.json_text(), *self._told_end(max(event.end_s, self._speech_from_s))]
+        return [result.json_text(), *self._told_end_after(event.end_s)]
+
+    def _told_end_after(self, end_s: float) -> Sequence[Message]:
+        """Tell that the utterance is over if that is known when a segment is: by the next turn.
+
+        The turns after it may have been told before its final was.
+        """
+        while self._turns_s and self._turns_s[0] < end_s:
+            self._turns_s.popleft()
+        if not self._turns_s:
+            return self._told_end(max(end_s, self._heard_s))
+        over = self._told_end(self._turns_s[0])
+        self._ends.spoken()
+        return over
 
     def _results(
         self,
@@ -225,12 +239,6 @@ class Deepgram:
             code="CONFIGURE_KEYTERMS_NOT_SUPPORTED",
             description="the model takes neither keyterms nor formatting features",
         ).json_text()
-
-    @property
-    def _received_s(self) -> float:
-        form = self.settings.format
-        frame_bytes = _SAMPLE_BYTES[form.encoding] * form.n_channels
-        return self._n_bytes / frame_bytes / form.rate_hz
 
 
 def _error(error: VoxwireError) -> str:

@@ -23,6 +23,9 @@ class Encoding(StrEnum):
     ALAW = "alaw"
 
 
+_SAMPLE_BYTES = {Encoding.PCM16: 2, Encoding.FLOAT32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
     """What the client's audio is; several channels are interleaved, and averaged.
@@ -41,6 +44,16 @@ class AudioFormat:
         if not 1 <= self.n_channels <= MAX_CHANNELS:
             wanted = f"expected 1 to {MAX_CHANNELS} channels"
             raise InvalidRequestError(f"{wanted}, got {self.n_channels}")
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return _SAMPLE_BYTES[self.encoding] * self.n_channels
+
+    @property
+    def bytes_per_s(self) -> int:
+        """Bytes of one second."""
+        return self.rate_hz * self.frame_bytes
 
 
 @dataclass(frozen=True, slots=True)

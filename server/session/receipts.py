@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ...protocol.session import Audio, KeepAlive, Received, Reply, Request
 
-_TOLD_BYTES = 16_000  # half a second of PCM16
+_TOLD_EVERY_S = 0.5  # of audio
 
 
 class Receipts:
@@ -20,8 +20,11 @@ class Receipts:
         """Count no more: what comes from here on, the client says again, to another server."""
         self._is_over = True
 
-    def count(self, request: Request) -> Received | None:
-        """Count a request; return what to tell the client, if it is time to."""
+    def count(self, request: Request, bytes_per_s: int) -> Received | None:
+        """Count a request; return what to tell the client, if it is time to.
+
+        bytes_per_s: of the client's audio.
+        """
         if self._is_over:
             return None
         came = self.received
@@ -30,7 +33,8 @@ class Receipts:
         elif not isinstance(request, KeepAlive | Reply):
             self.received = replace(came, n_controls=came.n_controls + 1)
         is_control = self.received.n_controls > self._told.n_controls
-        if not is_control and self.received.n_bytes - self._told.n_bytes < _TOLD_BYTES:
+        n_untold = self.received.n_bytes - self._told.n_bytes
+        if not is_control and n_untold < _TOLD_EVERY_S * bytes_per_s:
             return None
         self._told = self.received
         return self._told

@@ -47,7 +47,6 @@ class SampleReader:
     def __init__(self, form: AudioFormat) -> None:
         self._form = form
         self._dtype = _DTYPES[form.encoding]
-        self._frame_bytes = self._dtype.itemsize * form.n_channels
         self._rest = b""
         self._resampler = self._new_resampler()
 
@@ -57,7 +56,7 @@ class SampleReader:
         Raises InvalidRequestError for NaN or infinity; nothing of `data` is taken then.
         """
         whole = self._rest + data
-        n_used = len(whole) // self._frame_bytes * self._frame_bytes
+        n_used = len(whole) // self._form.frame_bytes * self._form.frame_bytes
         mono = self._mono(whole[:n_used])
         self._rest = whole[n_used:]
         if self._resampler is None:

@@ -114,7 +114,7 @@ class Session:
                 with contextlib.suppress(*_ENGINE_ENDED):
                     await self._do(request)
             finally:
-                told = self._receipts.count(request)
+                told = self._receipts.count(request, self.settings.format.bytes_per_s)
                 if told is not None and self.state is not State.CLOSED:
                     self.outbox.put(told)
 

@@ -82,6 +82,13 @@ def test_an_intent_is_openais() -> None:
     assert type_of_final(dialect) == "conversation.item.done"
 
 
+def test_a_commit_of_nothing_by_who_named_a_model_in_the_address_is_openais() -> None:
+    dialect = realtime(model="gpt-4o-transcribe")
+    with pytest.raises(InvalidRequestError):
+        dialect.receive(json.dumps(START))
+    assert type_of_final(dialect) == "conversation.item.done"
+
+
 def test_first_words_that_are_wrong_decide_nothing() -> None:
     dialect = realtime()
     for message in ("{", '{"type": "nothing"}', '{"type": "response.create"}'):

@@ -142,6 +142,20 @@ def test_what_cannot_be_understood_is_told_and_the_connection_closed(server: Liv
         assert client.next() is None
 
 
+def test_who_sends_all_of_an_utterance_before_reading_reads_why_it_was_refused(
+    server: LiveServer,
+) -> None:
+    with closing(Client(server)) as client:
+        client.say("audio-start", rate=RATE_HZ, width=4, channels=1)
+        for _ in range(200):
+            client.say("audio-chunk", bytes(2048), rate=RATE_HZ, width=4, channels=1)
+            time.sleep(0.002)  # so that most of it comes when the server has said its last word
+        client.say("audio-stop")
+        assert client.next().type == "error"  # type: ignore[union-attr]
+        assert client.next() is None
+    assert is_empty(server)
+
+
 def test_a_client_that_leaves_frees_its_session(server: LiveServer) -> None:
     with closing(Client(server)) as client:
         client.say("audio-start", rate=RATE_HZ, width=2, channels=1)

@@ -26,6 +26,7 @@ from voxwire.protocol.session import (
     HeardWord,
     KeepAlive,
     Lag,
+    Received,
     Reply,
     RequestRefused,
     Score,
@@ -239,15 +240,21 @@ def test_a_pause_as_long_as_that_ends_the_utterance_with_its_last_result() -> No
     assert kinds == ["Results", "UtteranceEnd"]
 
 
-def test_between_turns_of_speech_the_clients_audio_is_the_clock() -> None:
+def test_between_turns_of_speech_the_audio_that_was_heard_is_the_clock() -> None:
     golden = client(utterance_end_ms="1000", vad_events="true")
-    golden.dialect.receive(SECOND * 2)
+    golden.says(SpeechStarted(0, 0.1))
+    golden.says(Received(len(SECOND), 0))
     golden.says(spoken("yes no", end_s=1.6))
-    reply, audio = golden.dialect.receive(SECOND)
-    assert isinstance(reply, Reply)
-    assert json.loads(reply.message)["last_word_end"] == 1.0
-    assert audio == Audio(SECOND)
-    assert golden.dialect.receive(SECOND) == [Audio(SECOND)]
+    told = one(golden, Received(2 * len(SECOND), 0))
+    assert (told["type"], told["last_word_end"]) == ("UtteranceEnd", 1.0)
+    assert golden.says(Received(3 * len(SECOND), 0)) == []
+
+
+def test_audio_that_came_but_was_not_yet_heard_ends_no_utterance() -> None:
+    golden = client(utterance_end_ms="1000", vad_events="true")
+    golden.says(spoken("yes no", end_s=1.6))
+    for _ in range(9):
+        assert golden.dialect.receive(SECOND) == [Audio(SECOND)]
 
 
 def test_a_turn_that_began_later_than_that_shows_that_the_utterance_was_over() -> None:
@@ -255,6 +262,18 @@ def test_a_turn_that_began_later_than_that_shows_that_the_utterance_was_over() -
     golden.says(SpeechStarted(1, 4.0))  # heard before all of the turn before it is written
     kinds = [told["type"] for told in golden.says(spoken("yes")) if isinstance(told, dict)]
     assert kinds == ["Results", "UtteranceEnd"]
+
+
+def test_of_the_turns_that_are_told_already_the_next_one_counts() -> None:
+    golden = client(utterance_end_ms="1000", vad_events="true")
+    for n, at_s in enumerate((0.2, 1.9, 5.0)):  # audio that came at once
+        golden.says(SpeechStarted(n, at_s))
+    golden.says(Received(9 * len(SECOND), 0))
+    first = golden.says(spoken("yes no", end_s=1.6))  # its last word ends at 1.0
+    yes = HeardWord(Word(text="yes", start_s=2.0, end_s=2.4), 0.75)
+    second = golden.says(Final(1, CloseReason.ENDPOINT, "yes", (yes,), 1.9, 3.0))
+    kinds = [[told["type"] for told in each if isinstance(told, dict)] for each in (first, second)]
+    assert kinds == [["Results"], ["Results", "UtteranceEnd"]]
 
 
 def test_parameters_without_effect_are_named_in_each_result_and_the_summary() -> None:
