@@ -29,7 +29,7 @@ class ClientSecretRequest(BaseModel):
 
 
 class ClientSecret(BaseModel):
-    """The token. expires_at: seconds since 1970."""
+    """The token. expires_at: seconds since 1970. session: see `begun_with`."""
 
     value: str
     expires_at: int
@@ -49,3 +49,8 @@ def read_request(body: bytes) -> ClientSecretRequest:
         message = f"expected a session of type {TRANSCRIPTION!r}: this server does nothing else"
         raise UnsupportedError(message, param="session.type")
     return wanted
+
+
+def begun_with(session: Json, session_id: str) -> Json:
+    """Return what a session begins with, under the name that OpenAI's clients look for."""
+    return {"id": session_id, "object": "realtime.transcription_session", **session}

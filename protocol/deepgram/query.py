@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..messages import MessageError, parse_fields, quoted
 from ..session import (
+    MAX_CHANNELS,
     MAX_PAUSE_MS,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
     AudioFormat,
     Encoding,
     Endpoint,
@@ -51,8 +54,8 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     encoding: Literal["linear16", "linear32", "mulaw", "alaw"]
-    sample_rate: int
-    channels: int = 1
+    sample_rate: Annotated[int, Field(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 1
     multichannel: bool = False
     interim_results: bool = False
     vad_events: bool = False
@@ -72,7 +75,12 @@ class Query(BaseModel):
             known = ", ".join(_ENCODINGS)
             message = f"expected an encoding of {known}; containers are not decoded in a stream"
             raise _wrong("encoding", message)
-        read = parse_fields(cls, dict(query))
+        try:
+            read = parse_fields(cls, dict(query))
+        except MessageError as error:
+            # Of what may be a number or a truth value, the kind is no part of the name.
+            error.param = (error.param or "").partition(".")[0]
+            raise
         if read.multichannel and read.channels > 1:
             message = "multichannel is not supported: several channels are mixed into one"
             raise _wrong("multichannel", message)

@@ -58,6 +58,7 @@ _REASONS = MappingProxyType(
         "idle_timeout_ms": "there is no response to trigger",
     }
 )
+_NOTHING_ELSE = "this server does nothing but transcribe"
 _INPUT = "session.audio.input"
 MAX_NOTES = 32  # of one update
 
@@ -77,12 +78,14 @@ class Note:
 class Config:
     """The settings in the terms of this dialect.
 
-    has_chosen_turn: the client said how turns end, or that they do not.
+    has_chosen_turn: the client said how turns end, or that they do not. is_semantic: the silence
+    that ends one stands in for OpenAI's semantic turn detection.
     """
 
     format: AudioFormat = field(default_factory=lambda: AudioFormat(rate_hz=PCM_RATE_HZ))
     turn: VadEndpoint | None = field(default_factory=VadEndpoint)
     has_chosen_turn: bool = False
+    is_semantic: bool = False
     delay: Delay | None = None
     wants_scores: bool = False
 
@@ -113,6 +116,8 @@ def merge(config: Config, patch: SessionPatch) -> Update:
     heard = InputPatch() if patch.audio is None else patch.audio.input or InputPatch()
     merged = _merge_input(config, heard, _INPUT)
     notes = [*_semantic(merged, heard.turn_detection, f"{_INPUT}.turn_detection")]
+    if "transcription" in heard.model_fields_set and heard.transcription is None:
+        notes.append(Note(f"{_INPUT}.transcription", _NOTHING_ELSE))
     if patch.type == "realtime":
         notes.append(Note("session.type", "this server only transcribes, and makes no responses"))
     return _update(merged, patch, notes, is_beta=False)
@@ -129,6 +134,8 @@ def merge_beta(config: Config, patch: BetaPatch) -> Update:
         heard["turn_detection"] = patch.turn_detection
     merged = _merge_input(config, InputPatch.model_construct(**heard), "session")
     notes = [*_semantic(merged, patch.turn_detection, "session.turn_detection")]
+    if "input_audio_transcription" in patch.model_fields_set and not heard.get("transcription"):
+        notes.append(Note("session.input_audio_transcription", _NOTHING_ELSE))
     return _update(merged, patch, notes, is_beta=True)
 
 
@@ -144,6 +151,10 @@ def keep_begun(update: Update, before: Config) -> Update:
         if getattr(update.config, name) != getattr(before, name)
     ]
     kept = replace(update.config, delay=before.delay, wants_scores=before.wants_scores)
+    if (kept.turn is None) != (before.turn is None):
+        kept = replace(kept, turn=before.turn, is_semantic=before.is_semantic)
+        turn = "session.turn_detection" if update.is_beta else f"{_INPUT}.turn_detection"
+        late.append(Note(turn, "it can begin or end before the first audio only"))
     return replace(update, config=kept, notes=(*update.notes, *late))
 
 
@@ -165,8 +176,7 @@ def _merge_input(config: Config, patch: InputPatch, path: str) -> Config:
         config = replace(config, delay=_merge_delay(config.delay, patch.transcription))
         config = config.for_model(patch.transcription.model)
     if "turn_detection" in patch.model_fields_set:
-        turn = _merge_turn(config.turn, patch.turn_detection, f"{path}.turn_detection")
-        config = replace(config, turn=turn, has_chosen_turn=True)
+        config = _merge_turn(config, patch.turn_detection, f"{path}.turn_detection")
     return config
 
 
@@ -187,24 +197,25 @@ def _merge_delay(current: Delay | None, patch: TranscriptionPatch) -> Delay | No
     return patch.delay if "delay" in patch.model_fields_set else current
 
 
-def _merge_turn(
-    current: VadEndpoint | None, patch: TurnPatch | None, path: str
-) -> VadEndpoint | None:
+def _merge_turn(config: Config, patch: TurnPatch | None, path: str) -> Config:
     if patch is None:
-        return None
-    if patch.type is None and current is None:
+        return replace(config, turn=None, has_chosen_turn=True, is_semantic=False)
+    if patch.type is None and config.turn is None:
         message = f"expected {path}.type, as turn detection is off; got nothing"
         raise MessageError(message, code="missing_required_parameter", param=f"{path}.type")
-    turn = current or VadEndpoint()
+    turn = config.turn or VadEndpoint()
     if patch.type == "semantic_vad":
         turn = VadEndpoint(silence_ms=EAGERNESS_MS[patch.eagerness or "auto"])
+    elif patch.type == "server_vad" and config.is_semantic:  # the client never chose the stand-in
+        turn = replace(turn, silence_ms=VadEndpoint().silence_ms)
     if patch.threshold is not None:
         turn = replace(turn, threshold=patch.threshold)
     if patch.prefix_padding_ms is not None:
         turn = replace(turn, prefix_padding_ms=patch.prefix_padding_ms)
     if patch.silence_duration_ms is not None:
         turn = replace(turn, silence_ms=patch.silence_duration_ms)
-    return turn
+    is_semantic = config.is_semantic if patch.type is None else patch.type == "semantic_vad"
+    return replace(config, turn=turn, has_chosen_turn=True, is_semantic=is_semantic)
 
 
 def _semantic(config: Config, patch: TurnPatch | None, path: str) -> Iterator[Note]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from ...protocol.client_secrets import ClientSecret, ClientSecretRequest, read_request
+from ...protocol.client_secrets import ClientSecret, ClientSecretRequest, begun_with, read_request
 from ...protocol.errors import TooLargeError
 from ..doors.asgi import visitor_of
 from ..doors.doorman import TOKENS_PATH, Visitor
@@ -41,7 +42,8 @@ async def client_secrets(
     mint: TokenMint = request.app.state.token_mint
     carried = session if len(wanted.session) > 1 else ""  # more than the type that all have
     value, expires_at = mint.issue(visitor.key_id, wanted.expires_after.seconds, carried)
-    return ClientSecret(value=value, expires_at=expires_at, session=wanted.session)
+    shown = begun_with(wanted.session, f"sess_{secrets.token_hex(12)}")
+    return ClientSecret(value=value, expires_at=expires_at, session=shown)
 
 
 async def _read(request: Request) -> bytes:

@@ -66,7 +66,7 @@ def test_only_events_of_speech_need_the_voice_activity_detector(
     [
         ({"encoding": "opus"}, "encoding"),
         ({"sample_rate": "fast"}, "sample_rate"),
-        ({"sample_rate": "4000"}, "sample rate"),
+        ({"sample_rate": "4000"}, "sample_rate"),
         ({"channels": "6"}, "channels"),
         ({"channels": "2", "multichannel": "true"}, "multichannel"),
         ({"endpointing": "-1"}, "endpointing"),
@@ -78,8 +78,9 @@ def test_only_events_of_speech_need_the_voice_activity_detector(
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(wrong: dict[str, str], named: str) -> None:
-    with pytest.raises(InvalidRequestError, match=named):
+    with pytest.raises(InvalidRequestError, match=named) as caught:
         settings(**wrong)
+    assert caught.value.param == named
 
 
 @pytest.mark.parametrize("missing", ["encoding", "sample_rate"])

@@ -129,6 +129,18 @@ def test_silence_stands_in_for_semantic_turn_detection_and_that_is_said(
     assert play.warned == ["session.audio.input.turn_detection.type"]
 
 
+def test_the_stand_in_goes_with_what_it_stood_for() -> None:
+    play = Play()
+    play.update_input(turn_detection={"type": "semantic_vad", "eagerness": "low"})
+    play.update_input(turn_detection={"threshold": 0.7})
+    assert play.settings.endpoint == VadEndpoint(threshold=0.7, silence_ms=1500)
+    play.update_input(turn_detection={"type": "server_vad"})
+    assert play.settings.endpoint == VadEndpoint(threshold=0.7)
+    play.update_input(turn_detection={"silence_duration_ms": 900})
+    play.update_input(turn_detection={"type": "server_vad"})
+    assert play.settings.endpoint == VadEndpoint(threshold=0.7, silence_ms=900)
+
+
 @pytest.mark.parametrize(("name", "delay_ms"), DELAYS_MS.items())
 def test_delays(name: str, delay_ms: int) -> None:
     play = Play()
@@ -172,6 +184,28 @@ def test_what_cannot_change_once_audio_came_is_kept_and_named() -> None:
     assert play.warned == ["session.audio.input.transcription.delay", "session.include"]
     play.update({"input_audio_transcription": {"delay": "high"}}, "transcription_session.update")
     assert play.warned == ["session.input_audio_transcription.delay"]
+
+
+@pytest.mark.parametrize("before", [None, {"type": "server_vad", "threshold": 0.7}])
+def test_turn_detection_neither_begins_nor_ends_once_audio_came_and_the_rest_is_taken(
+    before: dict[str, Any] | None,
+) -> None:
+    play = Play()
+    shown = play.update_input(turn_detection=before)["turn_detection"]
+    play.hears({"type": "input_audio_buffer.append", "audio": pcm(100)})
+    other = None if before else {"type": "server_vad"}
+    late = play.update_input(turn_detection=other, format={"rate": 16000})
+    assert late["turn_detection"] == shown
+    assert late["format"]["rate"] == 16000
+    assert play.warned == ["session.audio.input.turn_detection"]
+
+
+def test_who_wants_no_transcription_is_told_that_there_is_nothing_else() -> None:
+    play = Play()
+    play.update_input(transcription=None)
+    assert play.warned == ["session.audio.input.transcription"]
+    play.update({"input_audio_transcription": None}, "transcription_session.update")
+    assert play.warned == ["session.input_audio_transcription"]
 
 
 def test_models_whose_turns_openai_does_not_detect_begin_without() -> None:

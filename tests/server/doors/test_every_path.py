@@ -240,7 +240,11 @@ def mint(server: LiveServer, **body: Any) -> httpx2.Response:
 def test_a_token_opens_sockets_and_makes_no_other(server: LiveServer) -> None:
     made = mint(server, expires_after={"anchor": "created_at", "seconds": 60}).json()
     assert set(made) == {"value", "expires_at", "session"}
-    assert made["session"] == {"type": "transcription"}
+    assert made["session"].pop("id").startswith("sess_")
+    assert made["session"] == {
+        "object": "realtime.transcription_session",
+        "type": "transcription",
+    }
     offered = ["realtime", KEY_SUBPROTOCOL + made["value"]]
     assert first_event(server, "/v1/realtime", subprotocols=offered)[0] == "realtime"
     bearer = {"Authorization": f"Bearer {made['value']}"}
