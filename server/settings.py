@@ -124,7 +124,12 @@ class ServeSettings(BaseSettings):
         None, HEARING, "How far to listen ahead before writing: 80 to 1200 by 80, or 2400."
     )
     endpoint_silence_ms: int = _setting(
-        800, HEARING, "Silence that closes a segment.", ge=80, le=60_000
+        800,
+        HEARING,
+        "Time without a new word that closes a segment: a pause, and the word after it, which is "
+        "written when it ends.",
+        ge=80,
+        le=60_000,
     )
 
     api_keys: Keys = _setting((), DOORS, "Keys that let a client in, divided by commas.")

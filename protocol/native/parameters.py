@@ -87,7 +87,8 @@ class Parameters(BaseModel):
     silence_ms: SilenceMs | None = Field(
         default=None,
         description="How much silence closes a segment: at first the server's own, which is 800 "
-        "unless its operator says otherwise; 500 with vad.",
+        "unless its operator says otherwise; 500 with vad. With pads it is the time without a new "
+        "word: a pause, and the word after it, which is written when it ends.",
     )
     threshold: Threshold | None = Field(
         default=None, description="Speech probability from which vad hears speech: 0.5 at first."

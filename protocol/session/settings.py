@@ -58,7 +58,11 @@ class AudioFormat:
 
 @dataclass(frozen=True, slots=True)
 class PadEndpoint:
-    """Close a segment when the model has written nothing for a while: it costs nothing."""
+    """Close a segment when the model has written nothing for a while: it costs nothing.
+
+    silence_ms: without a new word. A word is written when it ends, so that this is a pause and the
+    length of the word after it.
+    """
 
     silence_ms: int = 800
 
