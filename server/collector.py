@@ -36,12 +36,25 @@ class Collector:
         return added
 
     def transcript(self, n_samples: int, model: str, delay_ms: int) -> Transcript:
-        """Return what was collected from a recording of `n_samples`."""
+        """Return what was collected from a recording of `n_samples`.
+
+        The last word may be written as late as the padding after it: it ends with the recording.
+        """
+        duration_s = n_samples / SAMPLE_RATE_HZ
+        words = [_until(word, duration_s) for word in self.words]
         return Transcript(
             text="".join(self.parts).rstrip(),
-            words=tuple(self.words),
-            segments=segments_of(self.words),
-            duration_s=n_samples / SAMPLE_RATE_HZ,
+            words=tuple(words),
+            segments=segments_of(words),
+            duration_s=duration_s,
             model=model,
             delay_ms=delay_ms,
         )
+
+
+def _until(word: Word, end_s: float) -> Word:
+    """Return a word that ends at `end_s` at the latest."""
+    if word.end_s <= end_s:
+        return word
+    times = {"start_s": min(word.start_s, end_s), "end_s": end_s}
+    return word.model_copy(update=times)

@@ -36,7 +36,12 @@ def _line(where: tuple[int | str, ...], message: str, flags: Mapping[str, Any]) 
     if name in flags:
         return f"{flag_of(name)}: {message}"
     variable = (ENV_PREFIX + name).upper()
-    return f"{variable if variable in os.environ else f'in the file, {name}'}: {message}"
+    if variable in os.environ:
+        return f"{variable}: {message}"
+    near = difflib.get_close_matches(name, ServeSettings.model_fields, n=1, cutoff=0.8)
+    if name not in ServeSettings.model_fields:
+        message = "no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    return f"in the file, {name}: {message}"
 
 
 def _refuse_misspelt(environment: Mapping[str, str]) -> None:

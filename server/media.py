@@ -6,6 +6,9 @@ on how its container cuts it into packets.
 
 from __future__ import annotations
 
+import io
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +34,12 @@ _DECLARE_LENGTH = {
 }
 # Playlists name other files and addresses; an uploaded one must not make us read them.
 _NO_OTHER_FILES = {"protocol_whitelist": "none"}
+# What PyAV raises for damaged files besides FFmpeg's errors: what its own code trips over.
+_DECODING_ERRORS = (av.error.FFmpegError, LookupError, OSError, ValueError)
+_TO_NUMPY = {"u8", "s16", "s32", "flt", "dbl"}  # and their planar kin
+# PyAV counts the planes of a frame to the first empty one, and FFmpeg's own array has room for so
+# many: with as many channels or more it reads beyond.
+_MAX_PLANES = 7
 
 
 class MediaError(Exception):
@@ -55,8 +64,8 @@ class Media:
     def __init__(self, source: Path | BinaryIO, name: str | None = None) -> None:
         self.name = name or str(source)
         self.n_damaged = 0
-        self._file = self._open_file(source) if isinstance(source, Path) else source
-        self._owns_file = isinstance(source, Path)
+        self._file = _seekable(self._open_file(source) if isinstance(source, Path) else source)
+        self._owns_file = self._file is not source
         try:
             self._container = self._open_container()
         except MediaError:
@@ -103,7 +112,7 @@ class Media:
                 frames = self._decode(packet)
                 n_frames += len(frames)
                 yield from frames
-        except av.error.FFmpegError as error:
+        except _DECODING_ERRORS as error:
             raise MediaError(self.name, "an undamaged file", str(error)) from None
         if self.n_damaged and not n_frames:
             raise MediaError(self.name, "audio", f"{self.n_damaged} damaged packets")
@@ -111,17 +120,19 @@ class Media:
     def _decode(self, packet: av.Packet[av.AudioStream]) -> list[av.AudioFrame]:
         try:
             return packet.decode()
-        except (
-            av.error.FFmpegError
-        ):  # a cut-off end or a tag between packets must not cost the rest
+        except _DECODING_ERRORS:  # a cut-off end or a tag between packets must not cost the rest
             self.n_damaged += 1
             return []
 
     def _open_file(self, path: Path) -> BinaryIO:
         try:
-            return path.open("rb")
+            file = path.open("rb")
+            if path.is_file() and not path.stat().st_size:
+                file.close()
+                raise MediaError(self.name, "an audio or video file", "an empty one")
         except OSError as error:
             raise MediaError(self.name, "a readable file", error.strerror or str(error)) from None
+        return file
 
     def _close_file(self) -> None:
         if self._owns_file:
@@ -129,9 +140,12 @@ class Media:
 
     def _open_container(self) -> av.container.InputContainer:
         try:
-            container = av.open(self._file, mode="r", options=_NO_OTHER_FILES)
-        except av.error.FFmpegError as error:
-            raise MediaError(self.name, "an audio or video file", error.strerror or "") from None
+            container = av.open(
+                self._file, mode="r", options=_NO_OTHER_FILES, metadata_errors="replace"
+            )
+        except _DECODING_ERRORS as error:
+            got = error.strerror if isinstance(error, OSError) else str(error)
+            raise MediaError(self.name, "an audio or video file", got or "another") from None
         form, n_streams = container.format.long_name, len(container.streams)
         if n_streams > MAX_STREAMS:
             container.close()
@@ -146,12 +160,35 @@ class Media:
         return None if duration is None else duration / av.time_base
 
 
+def _seekable(file: BinaryIO) -> BinaryIO:
+    """Return a file, or what a pipe brings on disk where it is an MP4: its index may come last."""
+    is_pipe = isinstance(file, io.BufferedReader) and not file.seekable()
+    if not is_pipe or file.peek(8)[4:8] != b"ftyp":  # type: ignore[attr-defined]
+        return file
+    whole = tempfile.TemporaryFile()  # noqa: SIM115  (Media closes it)
+    shutil.copyfileobj(file, whole)
+    whole.seek(0)
+    return whole
+
+
 def _mono(frame: av.AudioFrame) -> Samples:
     """Return the mean of a frame's channels, scaled to [-1, 1]: float32 [samples]."""
+    frame = _readable(frame)
     raw = frame.to_ndarray()
     channels = raw if frame.format.is_planar else raw.reshape(-1, frame.layout.nb_channels).T
     mean: Samples = _scaled(channels).mean(axis=0, dtype=np.float32)
     return mean
+
+
+def _readable(frame: av.AudioFrame) -> av.AudioFrame:
+    """Return a frame that PyAV can hand to NumPy, of the same samples."""
+    packed = frame.format.packed.name
+    has_too_many = frame.format.is_planar and frame.layout.nb_channels > _MAX_PLANES
+    if packed in _TO_NUMPY and not has_too_many:
+        return frame
+    packed = packed if packed in _TO_NUMPY else "dbl"
+    (readable,) = av.AudioResampler(packed, frame.layout, frame.sample_rate).resample(frame)
+    return readable
 
 
 def _scaled(samples: npt.NDArray[np.generic]) -> Samples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +16,9 @@ from rich.live import Live
 from rich.text import Text
 
 from ...protocol.errors import VoxwireError
+from ...protocol.messages import MessageError, parse_fields
 from ...protocol.native.messages import Error, Final, Partial, Warned
-from ...protocol.native.parameters import EndpointKind
+from ...protocol.native.parameters import EndpointKind, Parameters
 from .client import DEFAULT_URL, stream
 from .inbox import Heard
 from .notices import Continued, Gap, Notice, Reconnected, Reconnecting
@@ -65,9 +67,13 @@ def listen_command(
     wanted = {"delay_ms": delay, "endpoint": endpoint, "silence_ms": silence}
     parameters = {name: value for name, value in wanted.items() if value is not None}
     try:
+        parse_fields(Parameters, parameters)
+    except MessageError as error:
+        raise typer.BadParameter(error.message.replace("Value error, ", "")) from None
+    try:
         asyncio.run(_listen(file, url, parameters, is_paced=not fast))
     except (VoxwireError, SourceError, OSError, ValueError) as error:
-        Console(stderr=True).print(Text(_told(error), style="bold red"))
+        Console(stderr=True).print(Text(_told(error, url), style="bold red"))
         raise typer.Exit(1) from error
     except asyncio.CancelledError:
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -139,7 +145,9 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception, url: str) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"{url}: {error.strerror}"
     if isinstance(error, VoxwireError):
         again = f" (again in {error.retry_after_s:g} s)" if error.retry_after_s else ""
         return error.message + again

@@ -26,8 +26,12 @@ Bits = Annotated[
     ),
 ]
 GroupSize = Annotated[
-    int,
-    typer.Option("--group-size", help="Values that share a scale and a bias: 32, 64 or 128."),
+    int | None,
+    typer.Option(
+        "--group-size",
+        help="With --bits: values that share a scale and a bias, 32, 64 or 128.",
+        show_default="64",
+    ),
 ]
 LayoutName = Annotated[
     str | None,
@@ -54,7 +58,7 @@ def convert_command(
     source: Source,
     out: Out,
     bits: Bits = None,
-    group_size: GroupSize = 64,
+    group_size: GroupSize = None,
     layout: LayoutName = None,
     dtype: DtypeName = None,
     overwrite: Overwrite = False,
@@ -64,8 +68,8 @@ def convert_command(
     SRC may have the layout of Mistral, Hugging Face, voxmlx (mlx-community)
     or mlx-audio, plain or quantised. OUT gets the weights in one file, the
     configuration and tekken.json, and takes its name only when all that was
-    written has been read back and compared: plain tensors bit for bit,
-    quantised ones against the rounding that they may have.
+    written has been read back and compared: plain tensors bit for bit (or as
+    --dtype rounds them), quantised ones against the rounding that they may have.
 
     4 bits make the 4B model 2.5 GB instead of 8.9, at nearly the same word
     error rate; 6 or 8 bits are safer still (3.6 and 4.7 GB). On a CPU
@@ -79,22 +83,25 @@ def convert_command(
       voxwire convert ./a ./b --layout mlx --dtype float16   for M1 and M2
     """
     name = layout or ("mistral" if bits is None else "mlx")
-    target = Target.named(name, bits, group_size, dtype)
+    if group_size is not None and bits is None:
+        raise typer.BadParameter("--group-size needs --bits")
+    target = Target.named(name, bits, group_size or 64, dtype)
     started = time.monotonic()
     with Bars(errors(), TaskProgressColumn()) as bars:
         directory = resolve_model(source, bars.show)
         done = convert(directory, out, target, overwrite=overwrite, progress=bars.show)
-    typer.echo(summary(done, time.monotonic() - started))
+    typer.echo(summary(done, time.monotonic() - started, dtype))
 
 
-def summary(done: Conversion, elapsed_s: float) -> str:
-    """Say in a few lines what was written and how it was verified."""
+def summary(done: Conversion, elapsed_s: float, dtype: str | None) -> str:
+    """Say in a few lines what was written and how it was verified. dtype: that was asked for."""
+    exactly = "bit for bit" if dtype is None else f"as {dtype} rounds it"
     checked = done.comparison
     is_large = done.n_bytes >= 1e9
     size = f"{done.n_bytes / 1e9:.2f} GB" if is_large else f"{done.n_bytes / 1e6:.1f} MB"
     lines = [
         f"{done.directory}: {done.n_tensors} tensors, {size}, in {elapsed_s:.0f} s",
-        f"verified: {checked.n_exact} tensors equal to the source bit for bit",
+        f"verified: {checked.n_exact} tensors equal to the source {exactly}",
     ]
     if checked.n_bounded:
         lines.append(

@@ -26,7 +26,7 @@ from ..logs import set_up_logging
 from ..metrics import Metrics
 from ..service import Service
 from ..serving import EXIT_ENGINE_FAILED, Ending, Sockets, serve, stop_engine
-from ..settings import ServeSettings
+from ..settings import ServeSettings, SettingsError
 from .flags import takes_settings
 from .progress import downloads, errors
 
@@ -63,6 +63,8 @@ def serve_command(settings: ServeSettings) -> None:
     check_tls(settings)
     check_folders(settings)
     wyoming = settings.wyoming_port
+    if wyoming is not None and wyoming == settings.port != 0:
+        raise SettingsError(f"--wyoming-port: expected another port than --port, got {wyoming}")
     sockets = Sockets(
         bind(settings.host, settings.port),
         [] if wyoming is None else bind(settings.host, wyoming, "--wyoming-port"),
@@ -121,7 +123,9 @@ def announcement(service: Service, sockets: Sockets, n_keys: int) -> list[str]:
     wyoming = [f"  wyoming   tcp://{host}:{_port(sockets.wyoming)}"] if sockets.wyoming else []
     folder = settings.record_audio_dir
     recording = [f"  RECORDING audio and text of every session, to {folder}"] if folder else []
-    sessions = f"{service.engine.n_free} live sessions, as measured on this machine"
+    n_sessions = service.engine.n_free
+    why = "as set" if n_sessions == settings.max_sessions else "as measured on this machine"
+    sessions = f"up to {n_sessions} live sessions, {why}"
     return [
         f"voxwire {__version__} serves {service.model_name} at http{secure}://{there}",
         f"  live      ws{secure}://{there}/v1/realtime as OpenAI's, /v1/listen as Deepgram's,",

@@ -103,10 +103,12 @@ class Job:
         except (MediaError, AudioError) as error:
             complain(self.console, str(error))
             return False
+        except BrokenPipeError:  # nobody reads on: no reason to go on
+            raise
         except OSError as error:
-            if output is None:  # standard output is gone, and with it the reason to go on
-                raise
-            complain(self.console, f"{output}: {error.strerror}")
+            complain(self.console, f"{output or 'standard output'}: {error.strerror}")
+            if output is None:
+                raise typer.Exit(1) from None
             return False
         return True
 
@@ -156,6 +158,9 @@ class Job:
 
 
 def _open(file: str) -> Media:
+    if "://" in file:
+        got = f"an address: curl -s {file} | voxwire transcribe -"
+        raise MediaError(file, "a file", got)
     return Media(sys.stdin.buffer, "standard input") if file == STDIN else Media(Path(file))
 
 
@@ -163,7 +168,10 @@ def _outputs(files: list[str], form: OutputFormat, output_dir: Path | None) -> d
     """Return the file to write for each input; two inputs never share one."""
     if output_dir is None:
         return {}
-    output_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"--output-dir {output_dir}: {error.strerror}") from None
     names = {file: Path("stdin" if file == STDIN else file).name for file in files}
     stems = Counter(Path(name).stem for name in names.values())
     outputs = {

@@ -17,6 +17,10 @@ import sys
 import wave
 from typing import BinaryIO
 
+# PyAV imports these only for a file with subtitles, when no file can be opened any more.
+import av.subtitles.codeccontext
+import av.subtitles.subtitle  # noqa: F401
+
 from ..media import SAMPLE_RATE_HZ, Media, MediaError
 from .pipe import BLOCK_SAMPLES, HEADER, MAX_TEXT_CHARS, RecordKind
 

@@ -151,7 +151,7 @@ def _fields(items: list[tuple[str, Any]]) -> list[tuple[str, str]]:
 def _file(values: list[Any], limits: ReceiveLimits) -> BinaryIO:
     files = [value for value in values if isinstance(value, UploadFile)]
     if not files:
-        got = "text" if values else "none"
+        got = "text" if values else "none: it is missing, or the body ends before it does"
         raise InvalidRequestError(
             f"file: expected a file with a file name, got {got}", param="file"
         )

@@ -22,8 +22,9 @@ def write_audio(
     file: Path, channels: list[Signal], rate_hz: int, codec: str, packet_samples: int = 1000
 ) -> Path:
     """Encode `channels` into `file`, whose ending names the container."""
-    layout = "mono" if len(channels) == 1 else "stereo"
-    frame = av.AudioFrame.from_ndarray(np.stack(channels), format="fltp", layout=layout)
+    layout = {1: "mono", 2: "stereo", 8: "7.1"}[len(channels)]
+    interleaved = np.stack(channels, axis=1).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
     frame.sample_rate = rate_hz
     frame.pts = 0  # else MP4 gets no edit list, and the coder's delay stays in
     with av.open(str(file), "w") as container:

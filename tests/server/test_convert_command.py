@@ -32,6 +32,21 @@ def test_hugging_face_becomes_mistral(tmp_path: Path) -> None:
     assert f"verified: {n_tensors} tensors equal to the source bit for bit" in result.output
 
 
+def test_what_is_rounded_is_not_called_equal(tmp_path: Path) -> None:
+    result = run(
+        write_mistral(tmp_path / "in", PARAMS["tiny"]), tmp_path / "out", "--dtype", "float16"
+    )
+    assert result.exit_code == 0
+    assert "equal to the source as float16 rounds it" in result.output
+    assert "bit for bit" not in result.output
+
+
+def test_a_group_size_without_bits_is_refused(tmp_path: Path) -> None:
+    result = run(tmp_path / "in", tmp_path / "out", "--group-size", "32")
+    assert result.exit_code == 2
+    assert "--group-size needs --bits" in result.output
+
+
 def test_bits_make_a_quantised_mlx_checkpoint(tmp_path: Path) -> None:
     source = write_mistral(tmp_path / "in", PARAMS["grouped"])
     result = run(

@@ -7,7 +7,9 @@ import os
 import threading
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -35,6 +37,8 @@ LOSSLESS = [
     ("wav", "pcm_f32le", 48000, 2),
     ("wav", "pcm_f64le", 48000, 2),
     ("wav", "pcm_mulaw", 8000, 1),
+    ("wav", "pcm_s64le", 16000, 1),
+    ("wav", "pcm_s16le", 48000, 8),
     ("flac", "flac", 44100, 2),
 ]
 LOSSY = [
@@ -43,6 +47,7 @@ LOSSY = [
     ("mp3", "libmp3lame", 44100, 2),
     ("m4a", "aac", 44100, 2),
     ("mp4", "aac", 48000, 1),
+    ("m4a", "aac", 48000, 8),
 ]
 
 
@@ -119,8 +124,11 @@ def test_the_declared_duration_is_known_before_decoding(tmp_path: Path) -> None:
         assert media.duration_s == pytest.approx(2.0)
 
 
-def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
-    data = write_audio(tmp_path / "a.wav", [chirp(16000)], 16000, "pcm_s16le").read_bytes()
+@pytest.mark.parametrize(("ending", "codec"), [("wav", "pcm_s16le"), ("m4a", "aac")])
+def test_a_pipe_is_read_as_it_comes_or_once_its_index_came(
+    tmp_path: Path, ending: str, codec: str
+) -> None:
+    data = write_audio(tmp_path / f"a.{ending}", [chirp(16000)], 16000, codec).read_bytes()
     reading, writing = os.pipe()
 
     def write() -> None:
@@ -132,7 +140,36 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     with open(reading, "rb") as pipe, Media(pipe, "stdin") as media:
         got = np.concatenate(list(media.blocks()))
     writer.join()
-    assert len(got) == 2 * SAMPLE_RATE_HZ
+    assert abs(len(got) - 2 * SAMPLE_RATE_HZ) < 0.05 * SAMPLE_RATE_HZ
+    assert correlation(got, chirp(SAMPLE_RATE_HZ)) > 0.98
+
+
+def test_a_tag_that_is_no_utf_8_costs_nothing(tmp_path: Path) -> None:
+    data = write_audio(tmp_path / "a.wav", [chirp(16000)], 16000, "pcm_s16le").read_bytes()
+    title = "Gespräch".encode("latin-1")
+    tag = b"INFOINAM" + len(title).to_bytes(4, "little") + title
+    file = tmp_path / "tagged.wav"
+    file.write_bytes(data + b"LIST" + len(tag).to_bytes(4, "little") + tag)
+    assert len(read(file)) == 2 * SAMPLE_RATE_HZ
+
+
+def test_what_pyav_trips_over_is_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Tripping:
+        def __init__(self, container: av.container.InputContainer) -> None:
+            self._container = container
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._container, name)
+
+        def demux(self, **_: object) -> None:
+            raise IndexError("list index out of range")
+
+    with Media(write_audio(tmp_path / "a.wav", [chirp(16000)], 16000, "pcm_s16le")) as media:
+        monkeypatch.setattr(media, "_container", Tripping(media._container))
+        with pytest.raises(MediaError, match="expected an undamaged file"):
+            list(media.blocks())
 
 
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:

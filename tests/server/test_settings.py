@@ -95,6 +95,7 @@ def test_a_wrong_variable_and_a_wrong_line_are_named(
         "VOXWIRE_PORT",
         "in the file, max_sesions",
     ]
+    assert lines[1].endswith("no such setting; did you mean max_sessions?")
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:

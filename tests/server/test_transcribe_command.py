@@ -87,15 +87,19 @@ def test_documents_go_to_the_output_folder(
 def test_one_bad_file_does_not_cost_the_others(
     checkpoint: Path, recordings: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    broken = tmp_path / "broken.wav"
+    broken, empty = tmp_path / "broken.wav", tmp_path / "empty.mp3"
     broken.write_bytes(b"no sound")
-    result = transcribe(checkpoint, broken, recordings[0], tmp_path / "none.wav", "-o", tmp_path)
+    empty.touch()
+    bad = [broken, empty, tmp_path / "none.wav", "https://example.org/a.wav"]
+    result = transcribe(checkpoint, *bad[:2], recordings[0], *bad[2:], "-o", tmp_path)
     assert result.exit_code == 1
     assert (tmp_path / "first.txt").read_text().strip()
     complaints = result.stderr.splitlines()
-    assert len(complaints) == 2
+    assert len(complaints) == 4
     assert "broken.wav: expected an audio or video file" in complaints[0]
-    assert "none.wav: expected a readable file" in complaints[1]
+    assert "empty.mp3: expected an audio or video file, got an empty one" in complaints[1]
+    assert "none.wav: expected a readable file" in complaints[2]
+    assert "https://example.org/a.wav: expected a file, got an address: curl -s" in complaints[3]
 
 
 def test_standard_input_is_a_file_too(checkpoint: Path, recordings: tuple[Path, Path]) -> None:
@@ -138,6 +142,13 @@ def test_what_cannot_work_is_said_before_the_model_is_loaded(
 def test_a_delay_the_model_does_not_know_is_refused(tmp_path: Path, delay: int) -> None:
     result = transcribe(tmp_path / "no model", "a.wav", "--delay", delay)
     assert "expected a delay of 80 to 1200 ms" in str(result.exception)
+
+
+def test_a_file_in_the_way_of_the_output_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    result = transcribe(tmp_path / "no model", "a.wav", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "File exists" in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_an_unwritable_output_is_reported(

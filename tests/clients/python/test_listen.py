@@ -57,7 +57,6 @@ def test_only_commits_close_segments_where_nothing_else_may(server: LiveServer) 
         ((RECORDING,), "wrong-wrong-wrong", "one of this server's keys"),
         (("no-such-file.wav",), KEY, "no-such-file.wav: No such file or directory"),
         ((__file__,), KEY, "Invalid data"),
-        ((RECORDING, "--delay", "100"), KEY, "expected 80 to 1200 ms"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_a_status(
@@ -67,6 +66,19 @@ def test_what_is_wrong_is_one_line_and_a_status(
     assert run.exit_code == 1
     assert run.stdout == ""
     assert told in " ".join(run.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [("--delay", "100", "expected 80 to 1200 ms"), ("--silence", "1", "silence_ms")],
+)
+def test_a_wrong_option_is_told_before_anybody_is_called(
+    option: str, value: str, told: str
+) -> None:
+    run = listen(RECORDING, option, value)
+    assert run.exit_code == 2
+    assert told in " ".join(run.stderr.split())
+    assert "pydantic" not in run.stderr
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

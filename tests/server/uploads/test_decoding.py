@@ -134,6 +134,12 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
     assert "expected an audio stream" in refusal(write_picture(tmp_path / "a.mp4")).message
 
 
+def test_subtitles_need_nothing_that_a_confined_decoder_cannot_open(tmp_path: Path) -> None:
+    file = tmp_path / "a.srt"
+    file.write_text("1\n00:00:00,000 --> 00:00:01,000\nyes\n\n")
+    assert "expected an audio stream, got none" in refusal(file).message
+
+
 def test_too_many_streams_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_audio(tmp_path / "a.wav", [chirp(16000)], 16000, "pcm_s16le")
     monkeypatch.setattr("voxwire.server.media.MAX_STREAMS", 0)
