@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from .. import __version__
 from .doors.asgi import add_doors
+from .heads import Heads
 from .routes import debug, docs, health, metrics, models, page, streams, tokens, transcriptions
 from .routes.errors import add_error_handlers
 from .service import Service
@@ -29,6 +30,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     add_error_handlers(app)
     add_doors(app, service.settings, service.metrics)
+    app.add_middleware(Heads)
     for each in (streams, transcriptions, models, tokens, page, docs, health, metrics, debug):
         app.include_router(each.router)
     return app

@@ -167,6 +167,13 @@ def test_the_served_model_is_listed(client: httpx2.Client) -> None:
     assert set(listed["data"][0]) == {"id", "object", "created", "owned_by"}
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/v1/models", "/docs"])
+def test_who_asks_for_the_head_alone_gets_it(client: httpx2.Client, path: str) -> None:
+    answer = client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == client.get(path).headers["content-type"]
+
+
 def test_the_documentation_needs_no_other_host(client: httpx2.Client) -> None:
     page = client.get("/docs").text
     assert "https://" not in page
