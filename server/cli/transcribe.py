@@ -118,13 +118,15 @@ class Job:
         if streamed and headed:
             typer.echo(f"==> {media.name} <==")
         started = time.monotonic()
-        transcript = self._listen(media, streamed)
-        if streamed:
-            typer.echo()
-        elif output is None:
-            typer.echo(render(transcript, self.form), nl=False)
-        else:
+        try:
+            transcript = self._listen(media, streamed)
+        finally:
+            if streamed:  # what is said of a file that breaks off begins a line
+                typer.echo()
+        if output is not None:
             output.write_text(render(transcript, self.form), encoding="utf-8")
+        elif not streamed:
+            typer.echo(render(transcript, self.form), nl=False)
         self._report(media, transcript.duration_s, time.monotonic() - started, output)
 
     def _listen(self, media: Media, streamed: bool) -> Transcript:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 from tests.server.media_files import chirp, write_audio
 from voxwire.protocol.transcript import Transcript
 from voxwire.server.cli.transcribe import transcribe_command
+from voxwire.server.media import Media, MediaError, Samples
 
 app = Typer(pretty_exceptions_enable=False)
 app.command()(transcribe_command)
@@ -142,6 +144,22 @@ def test_what_cannot_work_is_said_before_the_model_is_loaded(
 def test_a_delay_the_model_does_not_know_is_refused(tmp_path: Path, delay: int) -> None:
     result = transcribe(tmp_path / "no model", "a.wav", "--delay", delay)
     assert "expected a delay of 80 to 1200 ms" in str(result.exception)
+
+
+def test_what_is_said_of_a_file_that_breaks_off_begins_a_line(
+    checkpoint: Path, recordings: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Media.blocks
+
+    def breaks_off(media: Media, block_samples: int) -> Iterator[Samples]:
+        yield from whole(media, block_samples)
+        raise MediaError(media.name, "an undamaged file", "another")
+
+    monkeypatch.setattr(Media, "blocks", breaks_off)
+    result = transcribe(checkpoint, recordings[0])
+    assert result.exit_code == 1
+    assert result.stdout.endswith("\n")
+    assert result.stderr.startswith("voxwire: ")
 
 
 def test_a_file_in_the_way_of_the_output_folder_is_named(tmp_path: Path) -> None:
