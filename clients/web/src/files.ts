@@ -1,7 +1,7 @@
 // Files: opened or dropped, sent one after the other, each a take of its own.
 
 import { Problem, wordsOf } from "./problems";
-import { clock, newTake } from "./transcript";
+import { clock, keepOpenText, newTake } from "./transcript";
 import { upload } from "./upload";
 import { announce, byId } from "./view/dom";
 import { askForKey } from "./view/key";
@@ -76,8 +76,15 @@ class Sending {
     if (this.isCancelled) return Promise.resolve();
     return new Promise((resolve) => {
       this.resolve = resolve;
-      this.send();
+      void this.begin();
     });
+  }
+
+  private async begin(): Promise<void> {
+    const canRead = await isReadable(this.file);
+    if (this.isCancelled) return;
+    if (canRead) this.send();
+    else this.fail(new Problem("unreadable"));
   }
 
   private send(): void {
@@ -93,7 +100,6 @@ class Sending {
       },
       onDone: (segments, durationS, model) => {
         Object.assign(this.take, { segments, durationS, model, open: "" });
-        this.view.update();
         this.finish(segments.length ? clock(durationS) : "nothing was said");
         announce(`${this.file.name} is transcribed.`);
       },
@@ -110,6 +116,7 @@ class Sending {
   }
 
   private showHeard(doneS: number, totalS: number | null): void {
+    this.take.durationS = this.take.openEndS = doneS;
     this.view.setState("listening", "live");
     this.view.setProgress(totalS ? Math.min(1, doneS / totalS) : null);
   }
@@ -129,12 +136,25 @@ class Sending {
     this.isCancelled = true;
     this.abort();
     this.finish("cancelled");
+    announce(`${this.file.name} is cancelled.`);
   }
 
   private finish(state: string, tone = ""): void {
+    keepOpenText(this.take);
+    this.view.update();
     this.view.setState(state, tone);
     this.view.setProgress(undefined);
     this.view.withdrawCancel();
     this.resolve();
+  }
+}
+
+/** Whether it can be read: folders can be dropped too, and files go away. */
+async function isReadable(file: File): Promise<boolean> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,7 +1,7 @@
 // A take as a file: TXT, JSON, SRT, WebVTT, as `voxwire transcribe` writes them.
 
 import type { Word } from "./messages";
-import { textOf, wordsOf, type Take } from "./transcript";
+import { allSegments, textOf, wordsOf, type Segment, type Take } from "./transcript";
 
 export type Format = "txt" | "srt" | "vtt" | "json";
 
@@ -31,25 +31,20 @@ export function render(take: Take, format: Format): string {
     case "txt":
       return `${textOf(take)}\n`;
     case "srt":
-      return toSrt(wordsOf(take));
+      return toSrt(cues(allSegments(take)));
     case "vtt":
-      return toVtt(wordsOf(take));
+      return toVtt(cues(allSegments(take)));
     case "json":
       return toJson(take);
   }
 }
 
 function toJson(take: Take): string {
-  const words = wordsOf(take);
-  const segments = take.segments.map(({ text, startS, endS }) => ({
-    text,
-    start_s: startS,
-    end_s: endS,
-  }));
+  const segments = allSegments(take);
   const whole = {
-    text: joinWords(words),
-    words,
-    segments,
+    text: joinWords(wordsOf(segments.map(withWords))),
+    words: wordsOf(segments),
+    segments: segments.map(({ text, startS, endS }) => ({ text, start_s: startS, end_s: endS })),
     duration_s: take.durationS,
     model: take.model,
     delay_ms: take.delayMs,
@@ -74,24 +69,26 @@ interface Cue {
   lines: string[];
 }
 
-export function toSrt(words: Word[]): string {
-  const blocks = cues(words).map(
+function toSrt(cues: Cue[]): string {
+  const blocks = cues.map(
     ({ startS, endS, lines }, index) =>
       `${index + 1}\n${stamp(startS, ",")} --> ${stamp(endS, ",")}\n${lines.join("\n")}\n`,
   );
   return blocks.join("\n");
 }
 
-export function toVtt(words: Word[]): string {
-  const blocks = cues(words).map(
+function toVtt(cues: Cue[]): string {
+  const blocks = cues.map(
     ({ startS, endS, lines }) =>
       `${stamp(startS, ".")} --> ${stamp(endS, ".")}\n${escape(lines.join("\n"))}\n`,
   );
   return ["WEBVTT\n", ...blocks].join("\n");
 }
 
-export function cues(words: Word[]): Cue[] {
-  const blocks = blocksOf(words.flatMap(pieces));
+function cues(segments: Segment[]): Cue[] {
+  const blocks = runsOf(segments).flatMap((run) =>
+    run[0]!.words.length ? blocksOf(wordsOf(run).flatMap(pieces)) : spreadOut(run[0]!),
+  );
   let clockS = 0;
   return blocks.map((block, index) => {
     const startS = Math.max(clockS, toTick(block[0]!.start_s));
@@ -100,6 +97,38 @@ export function cues(words: Word[]): Cue[] {
     clockS = toTick(Math.max(block.at(-1)!.end_s, shortest));
     return { startS, endS: clockS, lines: balanced(block) };
   });
+}
+
+/** Segments that follow each other, those without words apart from the others. */
+function runsOf(segments: Segment[]): Segment[][] {
+  const runs: Segment[][] = [];
+  for (const segment of segments) {
+    const run = runs.at(-1);
+    if (run?.[0]!.words.length && segment.words.length) run.push(segment);
+    else runs.push([segment]);
+  }
+  return runs;
+}
+
+/** One block for a segment without words; more, with times by length, where it is long. */
+function spreadOut(segment: Segment): Word[][] {
+  const texts = segment.text.split(/\s+/).filter(Boolean);
+  const stepS = (segment.endS - segment.startS) / texts.join("").length;
+  let clockS = segment.startS;
+  const words = texts.map((text) => {
+    const start_s = clockS;
+    clockS += text.length * stepS;
+    return { text, start_s, end_s: clockS, space_before: true };
+  });
+  const block = words.flatMap(pieces);
+  return block.length && fits(block) ? [block] : blocksOf(block);
+}
+
+/** A segment without words as one long word. */
+function withWords(segment: Segment): Segment {
+  const { text, words, startS, endS } = segment;
+  const whole = { text, start_s: startS, end_s: endS, space_before: true };
+  return words.length ? segment : { ...segment, words: [whole] };
 }
 
 function blocksOf(words: Word[]): Word[][] {

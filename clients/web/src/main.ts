@@ -1,5 +1,6 @@
 // The page: speak, and read along.
 
+import "./view/dock";
 import "./view/theme";
 import { acceptFiles } from "./files";
 import { Recorder } from "./recorder";

@@ -74,7 +74,7 @@ export interface Config {
   delay_ms?: 80 | 160 | 240 | 320 | 400 | 480 | 560 | 640 | 720 | 800 | 880 | 960 | 1040 | 1120 | 1200 | 2400;
   /** What closes segments: a run of nothing written (pads, at first), a voice activity detector (vad), or commits alone (none). */
   endpoint?: EndpointKind;
-  /** How much silence closes a segment: at first the server's own, which is 800 unless its operator says otherwise; 500 with vad. */
+  /** How much silence closes a segment: at first the server's own, which is 800 unless its operator says otherwise; 500 with vad. With pads it is the time without a new word: a pause, and the word after it, which is written when it ends. */
   silence_ms?: number;
   /** Speech probability from which vad hears speech: 0.5 at first. */
   threshold?: number;
@@ -172,7 +172,7 @@ export interface Parameters {
   delay_ms?: 80 | 160 | 240 | 320 | 400 | 480 | 560 | 640 | 720 | 800 | 880 | 960 | 1040 | 1120 | 1200 | 2400;
   /** What closes segments: a run of nothing written (pads, at first), a voice activity detector (vad), or commits alone (none). */
   endpoint?: EndpointKind;
-  /** How much silence closes a segment: at first the server's own, which is 800 unless its operator says otherwise; 500 with vad. */
+  /** How much silence closes a segment: at first the server's own, which is 800 unless its operator says otherwise; 500 with vad. With pads it is the time without a new word: a pause, and the word after it, which is written when it ends. */
   silence_ms?: number;
   /** Speech probability from which vad hears speech: 0.5 at first. */
   threshold?: number;

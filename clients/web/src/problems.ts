@@ -10,6 +10,7 @@ export type ProblemKind =
   | "full"
   | "forbidden"
   | "failed"
+  | "unreadable"
   | "upload";
 
 /** Something that stopped what the person wanted. */
@@ -73,6 +74,11 @@ export function wordsOf(problem: Problem): Words {
       return { title: "The server turned this page away", text: said };
     case "failed":
       return { title: "The session ended early", text: said };
+    case "unreadable":
+      return {
+        title: "That is no file that can be read",
+        text: "It may be a folder, or it was moved. Choose a recording.",
+      };
     case "upload":
       return { title: "The file was not transcribed", text: said };
   }

@@ -2,13 +2,14 @@
 
 import type { Frame } from "./capture/framer";
 import { openMicrophone, type Microphone } from "./capture/microphone";
-import type { ServerMessage } from "./messages";
+import type { ServerMessage, Warned } from "./messages";
 import { Problem } from "./problems";
 import { Stream, type Hearer } from "./stream";
 import { addFinal, addPartial, clock, keepOpenText, newTake, type Take } from "./transcript";
 import { hideBanner, showNotice, showProblem } from "./view/banner";
 import { announce, byId } from "./view/dom";
 import { askForKey } from "./view/key";
+import { checkLag, hideLag, noteServer, showLag } from "./view/lag";
 import { chosen, lock, onChange } from "./view/settings";
 import { TakeView } from "./view/take";
 import { addToWave, coverWave, markWave, startWave, stopWave } from "./view/wave";
@@ -21,13 +22,10 @@ const LABELS: Record<State, string> = {
   recording: "Stop",
   finishing: "Finishing",
 };
-/** Behind by the model's delay and so much more, the text lags. */
-const SLACK_S = 1.5;
 
 const record = byId<HTMLButtonElement>("record");
 const commit = byId<HTMLButtonElement>("commit");
 const time = byId("time");
-const lag = byId("lag");
 
 /** The one recording that may be going on. */
 export class Recorder implements Hearer {
@@ -36,12 +34,16 @@ export class Recorder implements Hearer {
   private stream: Stream | null = null;
   private take: Take = newTake("");
   private view: TakeView | null = null;
+  /** The connection is lost, and tried again. */
+  private isAway = false;
+  /** Puts the word away that the server goes down. */
+  private endWarning: () => void = () => undefined;
 
   constructor(
     private readonly onModel: (name: string) => void,
     private readonly onStateChange: () => void,
   ) {
-    record.addEventListener("click", () => void this.press());
+    record.addEventListener("click", (event) => void this.press(event.detail));
     commit.addEventListener("click", () => this.stream?.commit());
     onChange((parameters) => this.stream?.configure(parameters));
   }
@@ -50,9 +52,11 @@ export class Recorder implements Hearer {
     return this.state !== "idle";
   }
 
-  private async press(): Promise<void> {
+  /** nClicks: a double click on Stop is no wish to give up. */
+  private async press(nClicks: number): Promise<void> {
     if (this.state === "idle") await this.start();
     else if (this.state === "recording") await this.stop();
+    else if (this.mayGiveUp && nClicks < 2) this.stream?.giveUp();
   }
 
   private async start(): Promise<void> {
@@ -72,7 +76,11 @@ export class Recorder implements Hearer {
   }
 
   private begin(): void {
-    const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const at = new Date().toLocaleTimeString([], {
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit", // two recordings of a minute are two files
+    });
     this.take = newTake(`Recording ${at}`);
     this.view = null;
     this.stream = new Stream(chosen(), this);
@@ -87,6 +95,7 @@ export class Recorder implements Hearer {
     this.take.durationS = this.stream.heardS;
     time.textContent = clock(this.stream.heardS);
     addToWave(frame);
+    checkLag();
   }
 
   private async stop(): Promise<void> {
@@ -94,7 +103,8 @@ export class Recorder implements Hearer {
     await this.microphone?.stop();
     this.microphone = null;
     stopWave();
-    this.view?.setState("finishing");
+    if (this.state !== "finishing") return; // it was given up meanwhile
+    if (!this.isAway) this.view?.setState("finishing");
     this.stream?.end();
   }
 
@@ -105,12 +115,14 @@ export class Recorder implements Hearer {
   }
 
   onMessage(message: ServerMessage, fromS: number): void {
+    noteServer();
     switch (message.type) {
       case "ready":
         this.take.model = message.model;
         this.take.delayMs = message.settings.delay_ms ?? 0;
         this.onModel(message.model);
-        this.goOn();
+        this.endWarning();
+        this.goOn("Connected again.");
         break;
       case "partial":
         addPartial(this.take, message, fromS);
@@ -123,11 +135,10 @@ export class Recorder implements Hearer {
         markWave(fromS + message.end_s);
         break;
       case "lag":
-        coverWave(fromS + message.emitted_ms / 1000);
-        this.showLag(fromS + message.emitted_ms / 1000);
+        this.cover(fromS + message.emitted_ms / 1000);
         break;
       case "warning":
-        showNotice({ title: "From the server:", text: message.message });
+        this.warn(message);
         break;
       case "error": // the session may go on; where it does not, onEnd says more
         showNotice({ title: "The server refused that:", text: message.message });
@@ -135,13 +146,15 @@ export class Recorder implements Hearer {
   }
 
   onBroken(): void {
+    this.isAway = true;
+    hideLag();
+    this.showButton();
     this.shown().setState("connection lost, trying again", "wrong");
     announce("The connection was lost. Trying again.");
   }
 
   onResumed(): void {
-    this.goOn();
-    announce("Connected again. Nothing was lost.");
+    this.goOn("Connected again. Nothing was lost.");
   }
 
   onGap(fromS: number, toS: number): void {
@@ -163,13 +176,27 @@ export class Recorder implements Hearer {
     this.view?.update();
     this.view?.setState(problem ? "ended early" : this.outcome(), problem ? "wrong" : "");
     if (problem) showProblem(problem, () => void this.start());
-    lag.textContent = "";
+    hideLag();
+    this.isAway = false;
     this.move("idle");
     announce(problem ? "The recording ended early." : "The recording is finished.");
   }
 
-  private goOn(): void {
+  /** again: what to tell where the connection was lost before. */
+  private goOn(again: string): void {
     this.shown().setState(this.state === "finishing" ? "finishing" : "listening", "live");
+    if (this.isAway) announce(again);
+    this.isAway = false;
+    this.showButton();
+  }
+
+  private warn({ code, message }: Warned): void {
+    const end = showNotice({ title: "From the server:", text: message });
+    if (code === "draining") this.endWarning = end;
+  }
+
+  private get mayGiveUp(): boolean {
+    return this.state === "finishing" && this.isAway;
   }
 
   private outcome(): string {
@@ -182,21 +209,24 @@ export class Recorder implements Hearer {
     return this.view;
   }
 
-  private showLag(coveredS: number): void {
-    const behindS = Math.max(0, (this.stream?.heardS ?? 0) - coveredS);
-    const isLate = behindS > this.take.delayMs / 1000 + SLACK_S;
-    lag.textContent = `${behindS.toFixed(1)} s behind`;
-    lag.classList.toggle("late", isLate);
+  private cover(coveredS: number): void {
+    coverWave(coveredS);
+    showLag((this.stream?.heardS ?? 0) - coveredS, this.take.delayMs / 1000);
   }
 
   private move(state: State): void {
     this.state = state;
     record.dataset["state"] = state;
-    // Not disabled: that would take the focus away from whoever pressed it by the keyboard.
-    record.ariaDisabled = String(state === "starting" || state === "finishing");
-    record.querySelector(".label")!.textContent = LABELS[state];
+    this.showButton();
     commit.disabled = state !== "recording";
     lock(this.isRunning);
     this.onStateChange();
+  }
+
+  private showButton(): void {
+    const isWaiting = this.state === "starting" || this.state === "finishing";
+    // Not disabled: that would take the focus away from whoever pressed it by the keyboard.
+    record.ariaDisabled = String(isWaiting && !this.mayGiveUp);
+    record.querySelector(".label")!.textContent = this.mayGiveUp ? "Give up" : LABELS[this.state];
   }
 }

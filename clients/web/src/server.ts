@@ -1,20 +1,29 @@
 // What the page asks the server over HTTP: whether it is there, has room, and wants a key.
 
 import { Problem } from "./problems";
+import { keptForTab } from "./storage";
 
 const STORED_KEY = "voxwire.key";
+/** As the server's keys are: of what a subprotocol may consist of. */
+const KEY = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{8,256}$/;
 /** A network that is gone says nothing: what was asked over it would be waited for for minutes. */
 const PATIENCE_MS = 5_000;
 
 /** The key to send, if the server wants one. Kept for the tab only. */
 export const key = {
   get value(): string {
-    return sessionStorage.getItem(STORED_KEY) ?? "";
+    return keyIn(keptForTab.get(STORED_KEY) ?? "") ?? "";
   },
   set value(value: string) {
-    sessionStorage.setItem(STORED_KEY, value);
+    keptForTab.set(STORED_KEY, value);
   },
 };
+
+/** The key in what was typed or pasted; null where no server has such a key. */
+export function keyIn(typed: string): string | null {
+  const found = typed.trim().replace(/^Bearer\s+/i, "");
+  return KEY.test(found) ? found : null;
+}
 
 /** What /readyz says. */
 export interface Readiness {

@@ -97,6 +97,11 @@ export class Stream {
     else if (!this.wasEverOpen && !this.socket) this.over(new Problem("gone"));
   }
 
+  /** Wait no longer for a server that is away. */
+  giveUp(): void {
+    this.over(new Problem("gone"));
+  }
+
   private say(message: ClientMessage): void {
     this.ring.add(JSON.stringify(message));
     this.sendAll();
@@ -135,7 +140,7 @@ export class Stream {
     if (message.type === "error" && this.token && !this.isOpen) return this.refused(message);
     this.note(message);
     if (message.type === "ready") this.open(message.resume ?? null);
-    if (message.type !== "received") this.hearer.onMessage(message, this.fromS);
+    this.hearer.onMessage(message, this.fromS);
     if (message.type === "bye") this.part(message);
   }
 

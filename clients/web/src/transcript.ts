@@ -17,19 +17,23 @@ export interface Take {
   /** Text of the segment that is not closed yet. */
   open: string;
   openAtS: number;
+  /** Up to here the audio was heard of which the open text tells. */
+  openEndS: number;
   durationS: number;
   model: string;
   delayMs: number;
 }
 
 export function newTake(title: string): Take {
-  return { title, segments: [], open: "", openAtS: 0, durationS: 0, model: "", delayMs: 0 };
+  const open = { open: "", openAtS: 0, openEndS: 0 };
+  return { title, segments: [], ...open, durationS: 0, model: "", delayMs: 0 };
 }
 
 /** Let the open segment grow. fromS: where in the take the message's session began. */
 export function addPartial(take: Take, partial: Partial, fromS: number): void {
   if (!take.open) take.openAtS = partial.at_s + fromS;
   take.open = partial.text;
+  take.openEndS = partial.at_s + fromS;
 }
 
 /** Close the open segment; one in which nothing was said leaves no trace. */
@@ -40,10 +44,14 @@ export function addFinal(take: Take, final: Final, fromS: number): void {
 
 /** Keep what had been heard of a segment that will not be closed any more. */
 export function keepOpenText(take: Take): void {
-  if (!take.open) return;
-  const at = { startS: take.openAtS, endS: take.durationS };
-  take.segments.push({ text: take.open, words: [], ...at });
+  take.segments = allSegments(take);
   take.open = "";
+}
+
+/** The segments, and what is open as one without words. */
+export function allSegments(take: Take): Segment[] {
+  const { segments, open: text, openAtS: startS, openEndS: endS } = take;
+  return text.trim() ? [...segments, { text: text.trim(), words: [], startS, endS }] : segments;
 }
 
 function segmentOf(final: Final, fromS: number): Segment {
@@ -56,15 +64,17 @@ function segmentOf(final: Final, fromS: number): Segment {
   return { text: final.text, words, startS, endS: words.at(-1)?.end_s ?? final.end_s + fromS };
 }
 
-/** The words of a take, the first of each segment set apart from the one before. */
-export function wordsOf(take: Take): Word[] {
-  return take.segments.flatMap(({ words }, index) =>
+/** The words of segments, the first of each set apart from the one before. */
+export function wordsOf(segments: Segment[]): Word[] {
+  return segments.flatMap(({ words }, index) =>
     words.map((word, at) => (at === 0 && index > 0 ? { ...word, space_before: true } : word)),
   );
 }
 
 export function textOf(take: Take): string {
-  return [...take.segments.map((segment) => segment.text), take.open].filter(Boolean).join("\n");
+  return allSegments(take)
+    .map(({ text }) => text)
+    .join("\n");
 }
 
 /** Seconds as 0:07 or 1:02:03. */

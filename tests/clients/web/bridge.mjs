@@ -2,14 +2,27 @@
 import { createInterface } from "node:readline";
 import { Framer } from "../../../clients/web/src/capture/framer";
 import { Resampler } from "../../../clients/web/src/capture/resample";
-import { toSrt, toVtt } from "../../../clients/web/src/formats";
+import { render } from "../../../clients/web/src/formats";
 import { Ring } from "../../../clients/web/src/ring";
+import { keyIn } from "../../../clients/web/src/server";
+import { addPartial, keepOpenText, newTake } from "../../../clients/web/src/transcript";
 import { EventReader } from "../../../clients/web/src/upload";
 
 const calls = {
   ring: heard,
-  srt: (words) => toSrt(words),
-  vtt: (words) => toVtt(words),
+  key: keyIn,
+  srt: (words) => render(takeOf([{ text: "", words, startS: 0, endS: 0 }]), "srt"),
+  vtt: (words) => render(takeOf([{ text: "", words, startS: 0, endS: 0 }]), "vtt"),
+  render: ({ segments, format }) => render(takeOf(segments), format),
+
+  // The segments of a take whose session was lost after these partials.
+  lost({ partials, fromS, durationS }) {
+    const take = takeOf([]);
+    for (const partial of partials) addPartial(take, partial, fromS);
+    take.durationS = durationS;
+    keepOpenText(take);
+    return take.segments;
+  },
 
   resample({ from, to, pieces }) {
     const resampler = new Resampler(from, to);
@@ -38,6 +51,10 @@ const calls = {
     return told;
   },
 };
+
+function takeOf(segments) {
+  return { ...newTake("Recording"), segments };
+}
 
 // What a server hears of what is said, when it is sent in these steps; audio is a list of bytes.
 function heard({ said, steps }) {

@@ -17,6 +17,7 @@ from tests.clients.web.visits import (
     RECORDING,
     SPOKEN,
     finals,
+    give_key,
     heard_all,
     idle,
     press,
@@ -164,12 +165,6 @@ def test_a_page_that_is_not_secure_says_what_is_needed(launch: Launch, strict: L
         heard_all(page)
 
 
-def give_key(page: Page, key: str) -> None:
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Key").fill(key)
-    dialog.get_by_role("button", name="Continue").click()
-
-
 def test_a_key_is_asked_for_until_it_is_right_and_a_full_server_says_so(
     browser: Browser, strict: LiveServer
 ) -> None:
@@ -180,7 +175,7 @@ def test_a_key_is_asked_for_until_it_is_right_and_a_full_server_says_so(
         screenshot(page, "key-light")
         give_key(page, "wrong-wrong-wrong")
         expect(dialog).to_contain_text("not one of this server's keys")
-        give_key(page, KEY)
+        give_key(page, f"  Bearer {KEY} ")
         expect(page.locator(".state")).to_have_text("listening")
         press(second)
         give_key(second, KEY)
@@ -300,19 +295,20 @@ def test_a_session_that_fails_keeps_its_text_and_says_why(page: Page) -> None:
     press(page)
     expect(page.get_by_role("alert")).to_contain_text("A step of the model failed.")
     assert finals(page) == "Hé<b>! half a"
+    assert saved(page, "as SRT").endswith("00:00:01,000 --> 00:00:02,000\nhalf a\n")
     expect(page.get_by_role("button", name="Record", exact=True)).to_be_enabled()
 
 
 def test_the_controls_reach_the_session(page: Page) -> None:
     page.locator("summary").click()
     page.get_by_label("Delay").select_option("960")
-    page.get_by_label("Close a segment").select_option("vad")
     addresses: list[str] = []
     said = scripted(page)
     page.on("websocket", lambda socket: addresses.append(socket.url))
     press(page)
     expect(page.locator(".state")).to_have_text("listening")
     expect(page.get_by_label("Delay")).to_be_disabled()
+    expect(page.get_by_label("Close a segment").locator("[value=vad]")).to_be_disabled()
     page.get_by_label("Close a segment").select_option("none")
     page.get_by_role("button", name="New segment").click()
     page.wait_for_timeout(300)
@@ -324,3 +320,18 @@ def test_the_controls_reach_the_session(page: Page) -> None:
     page.reload()
     expect(page.get_by_label("Close a segment")).to_have_value("none")
     expect(page.get_by_label("Delay")).to_have_value("960")
+
+
+def test_the_voice_detector_stays_on_while_recording(page: Page) -> None:
+    page.locator("summary").click()
+    close = page.get_by_label("Close a segment")
+    expect(page.locator("#summary")).to_contain_text("0.8 s without a new word")
+    close.select_option("vad")
+    expect(page.locator("#summary")).to_contain_text("0.8 s after the voice")
+    scripted(page)
+    press(page)
+    expect(page.locator(".state")).to_have_text("listening")
+    expect(close).to_be_disabled()
+    expect(page.locator("#endpoint-hint")).to_contain_text("between recordings")
+    page.reload()
+    expect(close).to_be_enabled()

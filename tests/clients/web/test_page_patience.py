@@ -11,6 +11,7 @@ from tests.proxy import Fault, Kind, proxy_in_a_thread
 from tests.server.live_server import LiveServer
 
 STALL_S = 10
+SILENCE_S = 4
 GIVE_UP_S = 120
 OPEN = ".open .text"
 
@@ -25,6 +26,8 @@ def test_a_connection_over_which_nothing_comes_is_given_up_and_costs_no_word(
         while not between.n_faults:
             page.wait_for_timeout(50)
         page.wait_for_timeout(1000)  # audio is owed an answer again
+        page.clock.fast_forward(SILENCE_S * 1000)
+        expect(page.locator("#lag")).to_have_text("")
         page.clock.fast_forward(STALL_S * 1000)
         expect(page.locator(".state")).to_have_text("listening")
         heard_all(page)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.clients.web.conftest import Bridge
 from voxwire.protocol.subtitles import to_srt, to_vtt
-from voxwire.protocol.transcript import Word
+from voxwire.protocol.transcript import Transcript, Word
 
 # One node process serves all examples.
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -109,6 +109,70 @@ def test_the_page_writes_the_subtitles_that_the_command_line_writes(
     given_words = [word.model_dump() for word in spoken]
     assert bridge("srt", given_words) == to_srt(spoken)
     assert bridge("vtt", given_words) == to_vtt(spoken)
+
+
+def timed(text: str, start_s: float, end_s: float) -> dict[str, Any]:
+    word = {"text": text, "start_s": start_s, "end_s": end_s, "space_before": False}
+    return {"text": text, "words": [word], "startS": start_s, "endS": end_s}
+
+
+LOST = {"text": "half <a> line", "words": [], "startS": 2.0, "endS": 4.5}
+TAKE = [timed("Hello.", 0.5, 1.0), LOST, timed("Again.", 4.6, 5.2)]
+
+
+def test_text_without_words_is_in_every_format_at_its_own_time(bridge: Bridge) -> None:
+    """What was heard before a connection was lost for good."""
+
+    def render(format: str) -> str:
+        return str(bridge("render", {"segments": TAKE, "format": format}))
+
+    assert render("txt") == "Hello.\nhalf <a> line\nAgain.\n"
+    assert "00:00:02,000 --> 00:00:04,500\nhalf <a> line\n\n3\n" in render("srt")
+    assert "00:00:02.000 --> 00:00:04.500\nhalf &lt;a&gt; line\n\n" in render("vtt")
+    transcript = Transcript.model_validate_json(render("json"))
+    assert transcript.text == "Hello. half <a> line Again."
+    assert [word.text for word in transcript.words] == ["Hello.", "Again."]
+    assert [segment.start_s for segment in transcript.segments] == [0.5, 2.0, 4.6]
+
+
+def test_long_text_without_words_is_cut_between_words(bridge: Bridge) -> None:
+    text = " ".join(["seven"] * 60)
+    segments = [{"text": text, "words": [], "startS": 1.0, "endS": 31.0}]
+    blocks = bridge("render", {"segments": segments, "format": "srt"}).strip().split("\n\n")
+    lines = [line for block in blocks for line in block.split("\n")[2:]]
+    assert " ".join(lines) == text
+    assert max(map(len, lines)) <= 42
+    assert blocks[0].startswith("1\n00:00:01,000")
+    assert "--> 00:00:31,000" in blocks[-1]
+
+
+def test_text_that_is_kept_ends_with_the_audio_that_was_heard_for_it(bridge: Bridge) -> None:
+    partials = [{"text": "half", "at_s": 1.5}, {"text": "half a", "at_s": 2.25}]
+    [kept] = bridge("lost", {"partials": partials, "fromS": 10, "durationS": 99})
+    assert kept == {"text": "half a", "words": [], "startS": 11.5, "endS": 12.25}
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("correct-horse", "correct-horse"),
+        (" \tcorrect-horse\n", "correct-horse"),
+        ("Bearer  correct-horse", "correct-horse"),
+        ("bearer correct-horse", "correct-horse"),
+        ("correct horse", None),
+        ("schlüsselwort", None),
+        ("correct,horse", None),
+        ("correct/horse", None),
+        ("short", None),
+        ("x" * 257, None),
+        ("Bearer ", None),
+        ("", None),
+    ],
+)
+def test_only_what_can_be_a_key_is_taken_for_one(
+    bridge: Bridge, typed: str, key: str | None
+) -> None:
+    assert bridge("key", typed) == key
 
 
 DONE = {

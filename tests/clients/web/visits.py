@@ -59,6 +59,12 @@ def heard_all(page: Page) -> None:
     )
 
 
+def give_key(page: Page, key: str) -> None:
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Key").fill(key)
+    dialog.get_by_role("button", name="Continue").click()
+
+
 def idle(page: Page) -> None:
     expect(page.get_by_role("button", name="Record", exact=True)).to_be_enabled()
 

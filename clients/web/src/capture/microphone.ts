@@ -33,8 +33,13 @@ export async function openMicrophone(listener: Listener): Promise<Microphone> {
   }
 }
 
-function prepare(context: AudioContext): Promise<void> {
-  return context.audioWorklet.addModule("static/worklet.js");
+/** Load what takes the samples: it is the server's, which may be gone by now. */
+async function prepare(context: AudioContext): Promise<void> {
+  try {
+    await context.audioWorklet.addModule("static/worklet.js");
+  } catch {
+    throw new Problem("gone");
+  }
 }
 
 async function connect(

@@ -3,24 +3,30 @@
 import { wordsOf, type Problem, type Words } from "../problems";
 import { button, byId, make } from "./dom";
 
+type Act = () => void;
+
 const place = byId("problem");
 
 /** Show a problem, with what the person may do at once. */
-export function showProblem(problem: Problem, again?: () => void): void {
+export function showProblem(problem: Problem, again?: Act): void {
   show(wordsOf(problem), "wrong", again);
 }
 
-/** Show something to know. */
-export function showNotice(words: Words): void {
-  show(words, "notice");
+/** Show something to know; returns what puts it away when it holds no longer. */
+export function showNotice(words: Words): Act {
+  const shown = show(words, "notice");
+  return () => {
+    if (shown.isConnected) hideBanner();
+  };
 }
 
 export function hideBanner(): void {
+  if (place.contains(document.activeElement)) byId("record").focus();
   place.hidden = true;
   place.replaceChildren();
 }
 
-function show({ title, text }: Words, tone: string, again?: () => void): void {
+function show({ title, text }: Words, tone: string, again?: Act): Element {
   const away = button("quiet close", "×", hideBanner);
   away.setAttribute("aria-label", "Dismiss");
   const words = make("p", "", make("strong", "", title), " ", text);
@@ -28,4 +34,5 @@ function show({ title, text }: Words, tone: string, again?: () => void): void {
   place.dataset["tone"] = tone;
   place.replaceChildren(words, ...(act ? [act] : []), away);
   place.hidden = false;
+  return words;
 }

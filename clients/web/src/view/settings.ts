@@ -1,6 +1,7 @@
 // The choices of a session, and how they are put in a few words.
 
 import type { EndpointKind, Parameters } from "../messages";
+import { kept } from "../storage";
 import { byId } from "./dom";
 
 type DelayMs = NonNullable<Parameters["delay_ms"]>;
@@ -8,16 +9,19 @@ type DelayMs = NonNullable<Parameters["delay_ms"]>;
 const DELAYS_MS = [...Array.from({ length: 15 }, (_, index) => 80 * (index + 1)), 2400];
 const STORED = "voxwire.settings";
 const HINTS: Record<EndpointKind, string> = {
-  pads: "When the model has written nothing for a while.",
+  pads: "When the model has written no new word for a while.",
   vad: "A voice detector listens, and silence costs nothing.",
   none: "With the button New segment.",
 };
+
+const LOCKED = "The voice detector goes on or off between recordings.";
 
 const delay = byId<HTMLSelectElement>("delay");
 const endpoint = byId<HTMLSelectElement>("endpoint");
 const silence = byId<HTMLInputElement>("silence");
 const threshold = byId<HTMLInputElement>("threshold");
 const inputs = [delay, endpoint, silence, threshold];
+let isRunning = false;
 
 /** What the person chose, as the server takes it. */
 export function chosen(): Parameters {
@@ -35,9 +39,13 @@ export function onChange(change: (parameters: Parameters) => void): void {
   }
 }
 
-/** While a session runs its delay is fixed. */
-export function lock(isRunning: boolean): void {
+/** While a session runs its delay is fixed, and whether a voice detector listens. */
+export function lock(running: boolean): void {
+  isRunning = running;
   delay.disabled = isRunning;
+  endpoint.disabled = isRunning && endpoint.value === "vad";
+  endpoint.querySelector<HTMLOptionElement>("[value=vad]")!.disabled = isRunning;
+  show();
 }
 
 function chosenEndpoint(): Parameters {
@@ -55,9 +63,12 @@ function show(): void {
   byId("threshold-value").textContent = Number(threshold.value).toFixed(2);
   byId("silence-choice").hidden = kind === "none";
   byId("threshold-choice").hidden = kind !== "vad";
-  byId("endpoint-hint").textContent = HINTS[kind];
+  byId("endpoint-hint").textContent = isRunning ? `${HINTS[kind]} ${LOCKED}` : HINTS[kind];
+  byId("silence-name").textContent = kind === "vad" ? "Silence" : "Pause";
+  byId("silence-hint").textContent =
+    kind === "vad" ? "How long a silence closes it." : "How long without a new word closes it.";
   const ends = {
-    pads: `a segment ends after ${seconds} of silence`,
+    pads: `a segment ends after ${seconds} without a new word`,
     vad: `a segment ends ${seconds} after the voice`,
     none: "you end segments",
   };
@@ -66,16 +77,26 @@ function show(): void {
 }
 
 function store(): void {
-  localStorage.setItem(STORED, JSON.stringify(inputs.map((input) => input.value)));
+  kept.set(STORED, JSON.stringify(inputs.map((input) => input.value)));
 }
 
 function restore(): void {
-  const values = JSON.parse(localStorage.getItem(STORED) ?? "[]") as string[];
+  const values = stored();
   inputs.forEach((input, index) => {
     const before = input.value;
-    input.value = values[index] ?? before;
-    if (!input.value && input !== delay) input.value = before;
+    const value = values[index];
+    input.value = String(value ?? before);
+    if (input.value !== value) input.value = before; // it allows no such value
   });
+}
+
+function stored(): unknown[] {
+  try {
+    const values: unknown = JSON.parse(kept.get(STORED) ?? "[]");
+    return Array.isArray(values) ? values : [];
+  } catch {
+    return [];
+  }
 }
 
 delay.append(

@@ -2,6 +2,8 @@
 
 import { download, type Format } from "../formats";
 import { clock, textOf, type Segment, type Take } from "../transcript";
+import { showNotice } from "./banner";
+import { copyText } from "./copy";
 import { announce, button, byId, make } from "./dom";
 import { makeWordsReachable, offerWord, wordSpans } from "./words";
 
@@ -13,10 +15,11 @@ makeWordsReachable(takes);
 
 /** Whether anything on the page would be lost with it. */
 export function hasText(): boolean {
-  return takes.querySelector(".segment") !== null;
+  return takes.querySelector(".segment:not([hidden])") !== null;
 }
 
 export class TakeView {
+  private readonly title: HTMLElement;
   private readonly state = make("span", "state");
   private readonly bar = make("progress", "");
   private readonly segments = make("div", "segments");
@@ -27,14 +30,15 @@ export class TakeView {
   private shown = 0;
 
   constructor(private readonly take: Take) {
-    const title = make("h2", "title", take.title);
+    this.title = make("h2", "title", take.title);
+    this.title.tabIndex = -1;
     this.bar.hidden = true;
     this.bar.setAttribute("aria-label", `Progress of ${take.title}`);
     this.open.append(make("span", "at", ""), this.openText);
     this.open.hidden = true;
     this.actions.hidden = true;
     this.actions.append(...this.buttons());
-    const head = make("div", "head", title, this.state, this.actions);
+    const head = make("div", "head", this.title, this.state, this.actions);
     this.root = make("article", "take", head, this.bar, this.segments, this.open);
     byId("welcome").hidden = true;
     takes.append(this.root);
@@ -67,7 +71,7 @@ export class TakeView {
   /** Offer a way to stop it. */
   offerCancel(cancel: () => void): void {
     const stop = button("quiet cancel", "Cancel", () => {
-      stop.remove();
+      this.withdrawCancel();
       cancel();
     });
     stop.setAttribute("aria-label", `Cancel ${this.take.title}`);
@@ -75,7 +79,9 @@ export class TakeView {
   }
 
   withdrawCancel(): void {
-    this.root.querySelector(".cancel")?.remove();
+    const stop = this.root.querySelector(".cancel");
+    if (stop === document.activeElement) this.title.focus();
+    stop?.remove();
   }
 
   private close(segment: Segment): void {
@@ -98,7 +104,10 @@ export class TakeView {
   }
 
   private async copy(from: HTMLButtonElement): Promise<void> {
-    await navigator.clipboard.writeText(textOf(this.take));
+    if (!(await copyText(textOf(this.take)))) {
+      showNotice({ title: "This browser allows no copying here.", text: "TXT saves the text." });
+      return;
+    }
     from.textContent = "Copied";
     announce("Copied.");
     setTimeout(() => (from.textContent = "Copy"), 1500);

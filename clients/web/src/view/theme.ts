@@ -1,5 +1,6 @@
 // Light, dark, or as the system is.
 
+import { kept } from "../storage";
 import { byId } from "./dom";
 
 const STORED = "voxwire.theme";
@@ -7,11 +8,11 @@ const THEMES = ["auto", "light", "dark"] as const;
 const SIGNS = { auto: "◐", light: "○", dark: "●" };
 
 const place = byId("theme");
-let theme = THEMES.find((each) => each === localStorage.getItem(STORED)) ?? "auto";
+let theme = THEMES.find((each) => each === kept.get(STORED)) ?? "auto";
 
 place.addEventListener("click", () => {
   theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]!;
-  localStorage.setItem(STORED, theme);
+  kept.set(STORED, theme);
   apply();
 });
 

@@ -4,6 +4,8 @@ import type { Word } from "../messages";
 import { byId, make } from "./dom";
 
 const tip = byId("tip");
+/** The word whose times are shown. */
+let pointed: HTMLElement | null = null;
 const timesOf = new WeakMap<Element, Word>();
 
 /** Make the spans of words, with the spaces between them. */
@@ -31,7 +33,10 @@ export function makeWordsReachable(region: HTMLElement): void {
     for (const word of words) word.tabIndex = word === to ? 0 : -1;
     to.focus();
   });
-  addEventListener("scroll", hide, { passive: true });
+  // Going to a word may scroll the page, and its times go with it.
+  addEventListener("scroll", () => (pointed === document.activeElement ? place() : hide()), {
+    passive: true,
+  });
 }
 
 /** Let Tab lead to the newest word, if it leads to none yet. */
@@ -59,10 +64,17 @@ function next(key: string, at: number, count: number): number {
 function point(target: EventTarget | null): void {
   const word = target instanceof Element ? timesOf.get(target) : undefined;
   if (!word || !(target instanceof HTMLElement)) return;
+  hide();
+  pointed = target;
   tip.textContent = times(word);
   tip.hidden = false;
   target.setAttribute("aria-describedby", "tip");
-  const box = target.getBoundingClientRect();
+  place();
+}
+
+function place(): void {
+  if (!pointed) return;
+  const box = pointed.getBoundingClientRect();
   const width = tip.offsetWidth;
   const left = Math.min(Math.max(8, box.left + (box.width - width) / 2), innerWidth - width - 8);
   tip.style.left = `${left}px`;
@@ -71,6 +83,8 @@ function point(target: EventTarget | null): void {
 
 function hide(): void {
   tip.hidden = true;
+  pointed?.removeAttribute("aria-describedby");
+  pointed = null;
 }
 
 function times(word: Word): string {
