@@ -194,7 +194,7 @@ REQUESTS: tuple[tuple[bytes, set[int]], ...] = (
     (b"GET /static/../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {404}),
     (b"GET /static/%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {404}),
     (b"GET /static/%00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {404}),
-    (b"GET /v1/models/%0d%0aSet-Cookie:%20x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {200}),
+    (b"GET /v1/models/%0d%0aSet-Cookie:%20x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {404}),
     (b"GET /v1/%ff%fe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {404}),
     (b"BREW /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {405}),
     (b"GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {404}),

@@ -83,6 +83,5 @@ def test_errors_are_the_sdks_own_with_code_and_parameter(told: dict[str, Any]) -
         "no recording": ["BadRequestError", 400, "invalid_media", "file"],
         "speakers": ["BadRequestError", 400, "unsupported", "response_format"],
         "translation": ["BadRequestError", 400, "unsupported", None],
-        "model": ["NotFoundError", 404, "not_found", "model"],
         "stream": ["BadRequestError", 400, "invalid_media", "file"],
     }
