@@ -38,8 +38,8 @@ def _line(where: tuple[int | str, ...], message: str, flags: Mapping[str, Any]) 
     variable = (ENV_PREFIX + name).upper()
     if variable in os.environ:
         return f"{variable}: {message}"
-    near = difflib.get_close_matches(name, ServeSettings.model_fields, n=1, cutoff=0.8)
     if name not in ServeSettings.model_fields:
+        near = difflib.get_close_matches(name, ServeSettings.model_fields, n=1, cutoff=0.8)
         message = "no such setting" + (f"; did you mean {near[0]}?" if near else "")
     return f"in the file, {name}: {message}"
 

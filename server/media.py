@@ -64,8 +64,11 @@ class Media:
     def __init__(self, source: Path | BinaryIO, name: str | None = None) -> None:
         self.name = name or str(source)
         self.n_damaged = 0
-        self._file = _seekable(self._open_file(source) if isinstance(source, Path) else source)
+        opened = self._open_file(source) if isinstance(source, Path) else source
+        self._file = _seekable(opened)
         self._owns_file = self._file is not source
+        if opened not in (source, self._file):
+            opened.close()
         try:
             self._container = self._open_container()
         except MediaError:

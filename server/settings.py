@@ -230,6 +230,9 @@ class ServeSettings(BaseSettings):
     def _check_together(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("TLS needs both --tls-cert and --tls-key")
+        if self.wyoming_port == self.port != 0:
+            message = "--wyoming-port: expected another port than --port"
+            raise ValueError(f"{message}, got {self.port}")
         if not self.is_loopback and not self.insecure:
             self._check_open_doors()
         return self

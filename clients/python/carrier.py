@@ -27,7 +27,7 @@ from .notices import Continued, Reconnected
 from .persistence import Attempts, Persistence
 from .refusals import error_of, refusal_of
 from .ring import Ring, Said
-from .sizes import RATE_HZ, Cutter, bytes_per_s, frame_bytes
+from .sizes import RATE_HZ, Cutter, format_of
 from .timeline import Timeline
 
 ACK_EVERY = 64  # messages; the server keeps some hundred
@@ -215,7 +215,7 @@ class Carrier:
     def _came(self, n_bytes: int, n_controls: int) -> None:
         before = self._ring.n_bytes
         self._ring.came(n_bytes, n_controls)
-        self._came_s += (self._ring.n_bytes - before) / bytes_per_s(self._settings)
+        self._came_s += (self._ring.n_bytes - before) / format_of(self._settings).bytes_per_s
         if self._ring.has_room:
             self._has_room.set()
 
@@ -280,7 +280,7 @@ class Carrier:
     def _begin(self, ready: Ready) -> None:
         """Let a session begin, with what is kept as the first that it hears."""
         self._settings, self._token = ready.settings, ready.resume
-        self._ring.max_bytes = int(self._persistence.keep_s * bytes_per_s(ready.settings))
+        self._ring.max_bytes = int(self._persistence.keep_s * format_of(ready.settings).bytes_per_s)
         self._ring.begin_session()
         self._is_draining, self._last_error = False, None
         self._n_acknowledged, self._came_s = 0, 0.0
@@ -295,6 +295,6 @@ class Carrier:
         """Give the session at hand up, and tell what may be missing of it."""
         # A final may tell of audio whose coming was not confirmed yet: it is not heard twice.
         n_frames = round(self._timeline.final_s * (self._settings.sample_rate or RATE_HZ))
-        self._came(n_frames * frame_bytes(self._settings), 0)
+        self._came(n_frames * format_of(self._settings).frame_bytes, 0)
         await self.inbox.put(self._timeline.gap(self._came_s))
         self._follow(self._came_s)

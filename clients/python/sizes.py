@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from ...protocol.native.parameters import Parameters
-from ...protocol.session import Encoding
+from ...protocol.session import AudioFormat, Encoding
 
 RATE_HZ = 16000  # where the settings do not say
 PIECE_BYTES = 16_000  # sent as one message: what a broken connection loses of its work
 
-_SAMPLE_BYTES = {Encoding.PCM16: 2, Encoding.FLOAT32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
 
-
-def frame_bytes(settings: Parameters) -> int:
-    """Return the size of one sample of every channel."""
-    encoding = settings.encoding or Encoding.PCM16
-    return _SAMPLE_BYTES[encoding] * (settings.channels or 1)
-
-
-def bytes_per_s(settings: Parameters) -> int:
-    """Return the size of a second."""
-    return (settings.sample_rate or RATE_HZ) * frame_bytes(settings)
+def format_of(settings: Parameters) -> AudioFormat:
+    """Return what a session's audio is; what the settings do not say is what it is at first."""
+    return AudioFormat(
+        settings.encoding or Encoding.PCM16, settings.sample_rate or RATE_HZ, settings.channels or 1
+    )
 
 
 class Cutter:
@@ -30,7 +24,7 @@ class Cutter:
 
     def cut(self, data: bytes, settings: Parameters) -> list[bytes]:
         """Return the messages that can be sent of `data`, and of what was left before."""
-        data, n_frame = self._rest + data, frame_bytes(settings)
+        data, n_frame = self._rest + data, format_of(settings).frame_bytes
         n_whole = len(data) - len(data) % n_frame
         self._rest = data[n_whole:]
         step = PIECE_BYTES - PIECE_BYTES % n_frame

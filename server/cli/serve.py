@@ -26,7 +26,7 @@ from ..logs import set_up_logging
 from ..metrics import Metrics
 from ..service import Service
 from ..serving import EXIT_ENGINE_FAILED, Ending, Sockets, serve, stop_engine
-from ..settings import ServeSettings, SettingsError
+from ..settings import ServeSettings
 from .flags import takes_settings
 from .progress import downloads, errors
 
@@ -63,8 +63,6 @@ def serve_command(settings: ServeSettings) -> None:
     check_tls(settings)
     check_folders(settings)
     wyoming = settings.wyoming_port
-    if wyoming is not None and wyoming == settings.port != 0:
-        raise SettingsError(f"--wyoming-port: expected another port than --port, got {wyoming}")
     sockets = Sockets(
         bind(settings.host, settings.port),
         [] if wyoming is None else bind(settings.host, wyoming, "--wyoming-port"),
