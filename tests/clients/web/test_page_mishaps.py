@@ -70,16 +70,21 @@ def test_a_lost_server_hides_the_lag_and_its_return_is_told(page: Page) -> None:
     expect(page.get_by_role("status")).to_have_text("Connected again. Nothing was lost.")
 
 
-def test_a_lost_server_may_be_given_up_after_stop(page: Page) -> None:
+def stopped_while_away(page: Page) -> Connection:
+    """Speak, lose the server, and press Stop."""
     connection = Connection(page)
     press(page)
     expect(page.locator(OPEN)).to_have_text(re.compile("three"))
     connection.lose()
     press(page)
-    give_up = page.get_by_role("button", name="Give up")
-    expect(give_up).to_be_enabled()
+    expect(page.get_by_role("button", name="Give up")).to_be_enabled()
+    return connection
+
+
+def test_a_lost_server_may_be_given_up_after_stop(page: Page) -> None:
+    stopped_while_away(page)
     expect(page.locator(".state")).to_have_text(LOST)
-    give_up.click()
+    page.get_by_role("button", name="Give up").click()
     idle(page)
     expect(page.locator(".state")).to_have_text("ended early")
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
@@ -87,12 +92,7 @@ def test_a_lost_server_may_be_given_up_after_stop(page: Page) -> None:
 
 
 def test_a_server_that_comes_back_after_stop_finishes(page: Page) -> None:
-    connection = Connection(page)
-    press(page)
-    expect(page.locator(OPEN)).to_have_text(re.compile("three"))
-    connection.lose()
-    press(page)
-    expect(page.get_by_role("button", name="Give up")).to_be_enabled()
+    connection = stopped_while_away(page)
     connection.is_away = False
     idle(page)
     expect(page.locator(".state")).to_have_text(re.compile(r"0:\d\d"))
