@@ -49,8 +49,13 @@ def parse_fields(model: type[_Model], fields: dict[str, Any], path: tuple[str, .
     if fault["type"] == "missing":
         code, message = "missing_required_parameter", f"expected {param}, got nothing"
     else:
-        code, message = "invalid_value", f"{param}: {fault['msg']}"
+        code, message = "invalid_value", f"{param}: {own_words(fault['msg'])}"
     raise MessageError(message, code=code, param=param)
+
+
+def own_words(fault: str) -> str:
+    """Return pydantic's message without what it puts before that of our own ValueErrors."""
+    return fault.removeprefix("Value error, ")
 
 
 def decode_audio(text: str, *, param: str = "audio") -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..protocol.messages import own_words
 from .settings import ENV_PREFIX, ServeSettings, SettingsError
 
 
@@ -29,7 +30,7 @@ def load_settings(flags: Mapping[str, Any]) -> ServeSettings:
 
 def _line(where: tuple[int | str, ...], message: str, flags: Mapping[str, Any]) -> str:
     """Return an error with the place that the wrong value came from."""
-    message = message.removeprefix("Value error, ")
+    message = own_words(message)
     if not where:
         return message
     name = str(where[0])

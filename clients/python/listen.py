@@ -69,7 +69,7 @@ def listen_command(
     try:
         parse_fields(Parameters, parameters)
     except MessageError as error:
-        raise typer.BadParameter(error.message.replace("Value error, ", "")) from None
+        raise typer.BadParameter(error.message) from None
     try:
         asyncio.run(_listen(file, url, parameters, is_paced=not fast))
     except (VoxwireError, SourceError, OSError, ValueError) as error:

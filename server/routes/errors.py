@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ...protocol.errors import VoxwireError
+from ...protocol.messages import own_words
 from ...protocol.openai_rest.errors import body_of, error_body, error_headers, status_of
 
 
@@ -47,7 +48,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = str(first["loc"][-1])
-    body = body_of(400, f"{name}: {first['msg']}", "invalid_request", name)
+    body = body_of(400, f"{name}: {own_words(first['msg'])}", "invalid_request", name)
     return JSONResponse(body.model_dump(), 400)
 
 

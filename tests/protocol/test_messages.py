@@ -8,7 +8,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from voxwire.protocol.errors import InvalidRequestError
 from voxwire.protocol.messages import (
@@ -24,6 +24,14 @@ from voxwire.protocol.messages import (
 class Message(BaseModel):
     audio: str
     sizes: list[int] = []
+    delay_ms: int = 80
+
+    @field_validator("delay_ms")
+    @classmethod
+    def _in_steps(cls, delay_ms: int) -> int:
+        if delay_ms % 80:
+            raise ValueError("expected steps of 80")
+        return delay_ms
 
 
 @given(st.binary(max_size=50))
@@ -58,6 +66,12 @@ def test_a_fault_is_named_by_its_path_without_what_came() -> None:
         parse_fields(Message, {"audio": "secret", "sizes": [1, "secret"]}, ("session",))
     assert caught.value.param == "session.sizes.1"
     assert "secret" not in caught.value.message
+
+
+def test_our_own_words_stand_alone() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_fields(Message, {"audio": "", "sizes": [], "delay_ms": 81})
+    assert caught.value.message == "delay_ms: expected steps of 80"
 
 
 def test_what_is_missing_is_named() -> None:
