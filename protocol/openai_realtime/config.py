@@ -151,10 +151,6 @@ def keep_begun(update: Update, before: Config) -> Update:
         if getattr(update.config, name) != getattr(before, name)
     ]
     kept = replace(update.config, delay=before.delay, wants_scores=before.wants_scores)
-    if (kept.turn is None) != (before.turn is None):
-        kept = replace(kept, turn=before.turn, is_semantic=before.is_semantic)
-        turn = "session.turn_detection" if update.is_beta else f"{_INPUT}.turn_detection"
-        late.append(Note(turn, "it can begin or end before the first audio only"))
     return replace(update, config=kept, notes=(*update.notes, *late))
 
 

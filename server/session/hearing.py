@@ -47,19 +47,35 @@ class Hearing:
         self._writer = writer
         self._max_segment_samples = int(max_segment_s * RATE_HZ)
         self._reader = SampleReader(settings.format)
-        self._detector = _detector(settings)
+        self._detector: TurnDetector | None = None
+        if isinstance(settings.endpoint, VadEndpoint):
+            self._detector = TurnDetector(settings.endpoint)
         self._n_open = 0  # samples heard since a flush, which some final accounts for
         self._n_unmarked = 0  # samples heard since a mark
         self._start_s: float | None = None  # of the turn, where a detector tells
 
-    def configure(self, settings: SessionSettings) -> None:
-        """Take new settings. What a resampler still holds of the old format is dropped."""
+    async def configure(
+        self, heard: RollingSession | None, settings: SessionSettings, tell: Tell
+    ) -> None:
+        """Take new settings. What a resampler still holds of the old format is dropped.
+
+        A detector that comes later begins with the audio that comes after it; what is open then is
+        a segment of its own. Where one goes, the open turn becomes a segment that nobody closes but
+        the client.
+        """
         if settings.format != self._settings.format:
             self._reader = SampleReader(settings.format)
-        if self._detector is not None and isinstance(settings.endpoint, VadEndpoint):
-            self._detector.configure(settings.endpoint)
-        elif self._clock.n_sent == 0:
-            self._detector = _detector(settings)
+        endpoint = settings.endpoint
+        if not isinstance(endpoint, VadEndpoint):
+            if self._detector is not None and heard is not None:
+                await self._obey(heard, self._detector.release(), tell)
+            self._detector = None
+        elif self._detector is not None:
+            self._detector.configure(endpoint)
+        else:
+            if self._n_open and heard is not None:
+                await self._close(heard, tell, CloseReason.ENDPOINT)
+            self._detector = TurnDetector(endpoint, first=self._clock.n_sent)
         self._settings = settings
 
     async def hear(self, heard: RollingSession, data: bytes, tell: Tell) -> None:
@@ -157,8 +173,3 @@ class Hearing:
             self._n_open = 0
         self._n_unmarked = 0
         self._start_s = None
-
-
-def _detector(settings: SessionSettings) -> TurnDetector | None:
-    endpoint = settings.endpoint
-    return TurnDetector(endpoint) if isinstance(endpoint, VadEndpoint) else None

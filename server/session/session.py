@@ -29,6 +29,7 @@ from ...protocol.session import (
     Finish,
     KeepAlive,
     Lag,
+    PadEndpoint,
     Received,
     Reply,
     Request,
@@ -125,7 +126,7 @@ class Session:
             case KeepAlive():
                 pass
             case Configure():
-                self._configure(request)
+                await self._configure(request)
             case Audio():
                 await self._hear(request.data)
             case Commit():
@@ -190,7 +191,7 @@ class Session:
         """End because the client is gone; nobody is told."""
         self._close(CloseReason.DISCONNECT, None)
 
-    def _configure(self, request: Configure) -> None:
+    async def _configure(self, request: Configure) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="change its settings")
         wanted = request.settings
         self._backing.engine.check_delay(wanted.delay_ms)
@@ -199,12 +200,11 @@ class Session:
                 if getattr(wanted, name) != getattr(self.settings, name):
                     message = f"{name} can change before the first audio only"
                     raise InvalidRequestError(message, param=name, ref=request.ref)
-            if isinstance(wanted.endpoint, VadEndpoint) != isinstance(
-                self.settings.endpoint, VadEndpoint
-            ):
-                message = "voice activity detection begins or ends before the first audio only"
-                raise InvalidRequestError(message, param="endpoint", ref=request.ref)
-        self._hearing.configure(wanted)
+            if {type(wanted.endpoint), type(self.settings.endpoint)} == {PadEndpoint, VadEndpoint}:
+                # Who numbers the segments, and when, would change with it.
+                message = "pads and voice activity detection change places before the first audio"
+                raise InvalidRequestError(f"{message} only", param="endpoint", ref=request.ref)
+        await self._hearing.configure(self._heard, wanted, self._tell)
         self._writer.endpoint = wanted.endpoint
         self.settings = wanted
         self._tell([Configured(wanted, request.ref)])

@@ -58,15 +58,17 @@ class TurnDetector:
     comes out depends on the audio alone, but for where Speech and Skipped are cut. While a turn is
     open nothing is held back; between turns, the pre-roll and a part of a window are.
 
-    voices: None takes Silero's network, which all sessions share. Not to be used any more when a
-    call was cancelled or failed.
+    first: the number of the first sample that will come. voices: None takes Silero's network, which
+    all sessions share. Not to be used any more when a call was cancelled or failed.
     """
 
-    def __init__(self, endpoint: VadEndpoint, voices: VoiceSource | None = None) -> None:
+    def __init__(
+        self, endpoint: VadEndpoint, voices: VoiceSource | None = None, first: int = 0
+    ) -> None:
         self._voices = voices or shared_vad().open()
         self._window: Samples = np.zeros(0, np.float32)  # a part of one, not looked at yet
         self._held: Samples = np.zeros(0, np.float32)  # neither given nor skipped yet
-        self._n_out = 0  # samples given or skipped
+        self._n_out = first  # samples given or skipped, those before the first included
         self._is_voice = False
         self._is_turn = False
         self._voice_end = 0  # of the last window with speech, in samples
@@ -105,6 +107,10 @@ class TurnDetector:
         heard = self._give(end) if self._is_turn else self._skip(end)
         self._is_turn = self._is_voice = False
         return heard
+
+    def release(self) -> list[Heard]:
+        """Return what is held as speech, where nobody tells turns from here on."""
+        return self._give(self._n_out + len(self._held))
 
     def _decide(self, probability: float, end: int) -> list[Heard]:
         """Take the next window's probability; the window ends at `end`."""

@@ -186,18 +186,15 @@ def test_what_cannot_change_once_audio_came_is_kept_and_named() -> None:
     assert play.warned == ["session.input_audio_transcription.delay"]
 
 
-@pytest.mark.parametrize("before", [None, {"type": "server_vad", "threshold": 0.7}])
-def test_turn_detection_neither_begins_nor_ends_once_audio_came_and_the_rest_is_taken(
-    before: dict[str, Any] | None,
-) -> None:
+def test_turn_detection_comes_and_goes_at_any_time() -> None:
     play = Play()
-    shown = play.update_input(turn_detection=before)["turn_detection"]
     play.hears({"type": "input_audio_buffer.append", "audio": pcm(100)})
-    other = None if before else {"type": "server_vad"}
-    late = play.update_input(turn_detection=other, format={"rate": 16000})
-    assert late["turn_detection"] == shown
-    assert late["format"]["rate"] == 16000
-    assert play.warned == ["session.audio.input.turn_detection"]
+    assert play.update_input(turn_detection=None)["turn_detection"] is None
+    assert play.settings.endpoint is None
+    shown = play.update_input(turn_detection={"type": "server_vad", "threshold": 0.7})
+    assert shown["turn_detection"]["threshold"] == 0.7
+    assert isinstance(play.settings.endpoint, VadEndpoint)
+    assert play.warned == []
 
 
 def test_who_wants_no_transcription_is_told_that_there_is_nothing_else() -> None:

@@ -5,10 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from voxwire.model.tekken import Tekken
-from voxwire.protocol.session import Ended, Event, Final, Received, Reply, Request, SessionSettings
+from voxwire.protocol.session import (
+    Audio,
+    Ended,
+    Event,
+    Final,
+    Received,
+    Reply,
+    Request,
+    SessionSettings,
+)
 from voxwire.server.engine.admission import Limits
 from voxwire.server.engine.backend import load_backend
 from voxwire.server.engine.engine import Engine
@@ -17,6 +29,8 @@ from voxwire.server.session.backing import Backing, SessionLimits
 from voxwire.server.session.session import Session
 
 TIMEOUT_S = 60.0
+N_SAMPLES = 50_000
+PCM = np.random.default_rng(5).integers(-16000, 16000, N_SAMPLES).astype("<i2").tobytes()
 
 
 @asynccontextmanager
@@ -50,6 +64,27 @@ async def told(
         tasks.create_task(listen())
         tasks.create_task(ask())
     return events
+
+
+def transcribe(
+    checkpoint: Path,
+    requests: list[Request],
+    chosen: SessionSettings | None = None,
+    limits: SessionLimits | None = None,
+) -> list[Event]:
+    """Run one session on an engine of its own."""
+
+    async def run() -> list[Event]:
+        async with backing(checkpoint, limits) as shared:
+            return await told(shared, chosen or SessionSettings(), requests)
+
+    return asyncio.run(run())
+
+
+def in_pieces(data: bytes, cuts: list[int]) -> list[Request]:
+    """Return audio as messages, cut at these bytes, or at what is left of them beyond its end."""
+    bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [Audio(data[low:high]) for low, high in pairwise(bounds)]
 
 
 def finals(events: Sequence[Event]) -> list[Final]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.server.session.sessions import TIMEOUT_S, backing, finals, told
+from tests.server.session.sessions import (
+    N_SAMPLES,
+    PCM,
+    TIMEOUT_S,
+    backing,
+    finals,
+    in_pieces,
+    transcribe,
+)
 from voxwire.protocol.errors import IllegalMoveError, InvalidRequestError
 from voxwire.protocol.session import (
     Audio,
@@ -36,42 +42,17 @@ from voxwire.protocol.session import (
     Reply,
     Request,
     SessionSettings,
-    SpeechStarted,
-    SpeechStopped,
     VadEndpoint,
 )
 from voxwire.server.live import LiveTranscriber, OpenModel
 from voxwire.server.session.backing import SessionLimits
 from voxwire.server.session.rolling import MAX_FLUSHES
 from voxwire.server.session.session import Session
-from voxwire.server.session.shared_vad import VoiceSource, shared_vad
 
-N_SAMPLES = 50_000
-PCM = np.random.default_rng(5).integers(-16000, 16000, N_SAMPLES).astype("<i2").tobytes()
 ENDPOINTS: tuple[Endpoint, ...] = (None, PadEndpoint(silence_ms=160))
 few = settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def transcribe(
-    checkpoint: Path,
-    requests: list[Request],
-    chosen: SessionSettings | None = None,
-    limits: SessionLimits | None = None,
-) -> list[Event]:
-    """Run one session on an engine of its own."""
-
-    async def run() -> list[Event]:
-        async with backing(checkpoint, limits) as shared:
-            return await told(shared, chosen or SessionSettings(), requests)
-
-    return asyncio.run(run())
-
-
-def in_pieces(data: bytes, cuts: list[int]) -> list[Request]:
-    bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [Audio(data[low:high]) for low, high in pairwise(bounds)]
 
 
 def offline_text(opened: OpenModel, pcm: bytes) -> str:
@@ -272,65 +253,18 @@ def test_a_delay_after_the_first_audio_is_refused_and_costs_nothing(checkpoint: 
     assert isinstance(events[-2], Final)
 
 
+def test_turn_detection_takes_the_place_of_pads_before_the_first_audio_only(
+    checkpoint: Path,
+) -> None:
+    late = Configure(SessionSettings(endpoint=VadEndpoint()))
+    error, events = asyncio.run(_refused(checkpoint, Audio(PCM), late))
+    assert error.param == "endpoint"
+    assert isinstance(events[-2], Final)
+
+
 def test_a_session_ends_at_its_longest_with_an_error_that_says_so(checkpoint: Path) -> None:
     limits = SessionLimits(max_s=1.0)
     events = transcribe(checkpoint, [Audio(PCM)], None, limits)
     assert isinstance(events[-1], Ended)
     assert events[-1].error is not None
     assert events[-1].error.code == "session_too_long"
-
-
-def scripted(probability_of: Callable[[int], float]) -> Callable[[], VoiceSource]:
-    """Return what opens a source that tells each window's probability by its number."""
-
-    def open_() -> VoiceSource:
-        n_seen = 0
-
-        async def voices(windows: np.ndarray) -> np.ndarray:
-            nonlocal n_seen
-            told = [probability_of(n_seen + i) for i in range(len(windows))]
-            n_seen += len(windows)
-            return np.array(told, np.float32)
-
-        return voices
-
-    return open_
-
-
-@pytest.fixture
-def two_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the detector hear speech in windows 20 to 34 and from window 70 on."""
-    source = scripted(lambda n: 1.0 if 20 <= n < 35 or n >= 70 else 0.0)
-    monkeypatch.setattr(shared_vad(), "open", source)
-
-
-@pytest.mark.usefixtures("two_turns")
-@pytest.mark.parametrize("cuts", [[], [1, 5000, 33_333, 71_001, 99_999]])
-def test_turns_are_segments_with_their_own_times(checkpoint: Path, cuts: list[int]) -> None:
-    chosen = SessionSettings(endpoint=VadEndpoint(prefix_padding_ms=300, silence_ms=320))
-    events = transcribe(checkpoint, [*in_pieces(PCM, cuts), Finish()], chosen)
-    turns = [e for e in events if isinstance(e, SpeechStarted | SpeechStopped | Committed)]
-    first_s, stop_s = (20 * 512 - 4800) / 16000, 45 * 512 / 16000
-    second_s = (70 * 512 - 4800) / 16000
-    assert turns == [
-        SpeechStarted(0, first_s),
-        SpeechStopped(0, stop_s),
-        Committed(0, CloseReason.ENDPOINT),
-        SpeechStarted(1, second_s),
-    ]
-    first, second = finals(events)
-    assert (first.reason, second.reason) == (CloseReason.ENDPOINT, CloseReason.END)
-    assert (first.start_s, first.end_s) == (first_s, stop_s)
-    assert (second.start_s, second.end_s) == (second_s, N_SAMPLES / 16000)
-    for final in (first, second):
-        for heard in final.words:
-            assert final.start_s <= heard.word.start_s <= heard.word.end_s <= final.end_s
-
-
-@pytest.mark.usefixtures("two_turns")
-def test_silence_between_turns_is_not_heard(checkpoint: Path) -> None:
-    chosen = SessionSettings(endpoint=VadEndpoint(silence_ms=320))
-    turn = PCM[2 * int(16000 * (20 * 0.032 - 0.3)) : 2 * int(16000 * (35 * 0.032 + 0.32))]
-    alone = transcribe(checkpoint, [Audio(turn), Finish()], SessionSettings(endpoint=None))
-    events = transcribe(checkpoint, [Audio(PCM), Finish()], chosen)
-    assert finals(events)[0].text == finals(alone)[0].text
