@@ -69,6 +69,11 @@ def test_silence_that_was_spoken_closes_a_segment_before_the_commit_does() -> No
 
 
 def test_a_commit_within_a_sample_changes_no_word() -> None:
-    data, at = SPEECH.tobytes(), 32_001
-    events = heard([Audio(data[:at]), Commit(), Audio(data[at:]), Finish()])
-    assert " ".join(final.text for final in finals(events)).split() == DIGITS.split()
+    data, at = SPEECH.tobytes(), 32_000
+    texts = []
+    for cut in (at, at + 1):
+        events = heard([Audio(data[:cut]), Commit(), Audio(data[cut:]), Finish()])
+        texts.append([(final.text, final.reason) for final in finals(events)])
+    assert texts[0] == texts[1]
+    assert texts[0][0] == ("eight", CloseReason.COMMIT)
+    assert len(" ".join(text for text, _ in texts[0]).split()) == len(DIGITS.split())

@@ -16,6 +16,7 @@ from voxwire.protocol.session import (
     Committed,
     Configure,
     Finish,
+    Request,
     SessionSettings,
     SpeechStarted,
     SpeechStopped,
@@ -79,7 +80,7 @@ def test_turn_detection_comes_and_goes_between_any_two_samples(
     said, came, went = PCM + PCM, 20_001, 60_003
     without = SessionSettings(endpoint=None)
     detected = SessionSettings(endpoint=VadEndpoint(prefix_padding_ms=300, silence_ms=320))
-    requests = [
+    requests: list[Request] = [
         *in_pieces(said[: 2 * came], cuts),
         Configure(detected),
         *in_pieces(said[2 * came : 2 * went], cuts),
@@ -110,7 +111,12 @@ def test_what_a_detector_held_back_is_heard_when_it_goes(checkpoint: Path) -> No
     before = 10_000
     n_held = 4800 + before % 512  # the pre-roll, and a part of a window
     without = SessionSettings(endpoint=None)
-    requests = [Audio(PCM[: 2 * before]), Configure(without), Audio(PCM[2 * before :]), Finish()]
+    requests: list[Request] = [
+        Audio(PCM[: 2 * before]),
+        Configure(without),
+        Audio(PCM[2 * before :]),
+        Finish(),
+    ]
     [final] = finals(transcribe(checkpoint, requests, SessionSettings(endpoint=VadEndpoint())))
     rest = Audio(PCM[2 * (before - n_held) :])
     [alone] = finals(transcribe(checkpoint, [rest, Finish()], without))
