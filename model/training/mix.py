@@ -13,7 +13,8 @@ from .labels import LEFT_PAD, frame_labels, position_labels
 from .vocabulary import FIRST_WORD_ID, VOCAB_SIZE
 
 ROW_POSITIONS = 200  # 16 s of audio
-MAX_DELAY = 30
+LONG_DELAYS = (13, 14, 15, 30)
+TAIL_POSITIONS = 11  # after the audio, for what is written late
 LATE = (0.45, 0.25, 0.18, 0.12)  # how often a word is written 0, 1, 2 or 3 positions late
 
 
@@ -41,7 +42,9 @@ class Mixer:
         heard: float32 [B, ROW_POSITIONS, HEARD_SIZE], what Whisper tells, NaN where nothing.
         """
         delays = [self._delay() for _ in range(n_rows)]
-        n = LEFT_PAD + ROW_POSITIONS + max(delays) + 11
+        # Two lengths alone: each is compiled.
+        longest = next(most for most in LONG_DELAYS[-2:] if most >= max(delays))
+        n = LEFT_PAD + ROW_POSITIONS + longest + TAIL_POSITIONS
         rows = [self._featured(delay, n) for delay in delays]
         stacked = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
         return {**stacked, "delay": np.array(delays, np.int64)}
@@ -50,9 +53,7 @@ class Mixer:
         draw = self.rng.random()
         if draw < 0.25:
             return 6
-        return int(
-            self.rng.choice([13, 14, 15, MAX_DELAY]) if draw > 0.95 else self.rng.integers(1, 13)
-        )
+        return int(self.rng.choice(LONG_DELAYS) if draw > 0.95 else self.rng.integers(1, 13))
 
     def _featured(self, delay: int, n: int) -> dict[str, np.ndarray]:
         row = self._composer.compose(ROW_POSITIONS * 1280)

@@ -39,16 +39,19 @@ class Judge:
         """Return every set of trials by name."""
         held = [clip for clip in self.clips if clip.split in ("held", "kept")]
         known = [c for c in self.clips if c.corpus == "fsdd" and c.split == "test"]
+        commands = self._singles(
+            [c for c in held if c.corpus == "commands" and c.spans and c.text not in DIGITS]
+        )
+        wake = self._singles([c for c in held if c.corpus == "wake"])
         return {
             "joined digit strings": self._joined_strings(held),
             "natural digit strings": self._natural_strings(held),
             "single digits": self._singles(
                 [c for c in held if c.corpus == "commands" and c.text in DIGITS]
             ),
-            "commands": self._singles(
-                [c for c in held if c.corpus == "commands" and c.spans and c.text not in DIGITS]
-            ),
-            "wake words": self._singles([c for c in held if c.corpus == "wake"]),
+            "commands": commands,
+            "wake words": wake,
+            "commands and wake words": commands + wake,
             "known speakers": self._singles(known),
             "out of domain": self._out_of_domain(held),
             "noise and silence": self._noise([c for c in held if c.corpus == "noise"]),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.tones import packed
 from voxwire.model.training.labels import IGNORED, LEFT_PAD
-from voxwire.model.training.mix import ROW_POSITIONS, Mixer
+from voxwire.model.training.mix import ROW_POSITIONS, TAIL_POSITIONS, Mixer
 from voxwire.model.training.vocabulary import STREAMING_WORD, WORDS, token_id
 
 
@@ -28,11 +28,23 @@ def test_a_seed_gives_the_same_batch_for_ever(mixer: Mixer) -> None:
 def test_a_batch_has_one_mel_position_for_each_label(mixer: Mixer) -> None:
     mixer.reseed(1)
     batch = mixer.batch(2)
-    n = LEFT_PAD + ROW_POSITIONS + int(batch["delay"].max()) + 11
+    n = LEFT_PAD + ROW_POSITIONS + 15 + TAIL_POSITIONS
+    assert batch["delay"].max() <= 15
     assert batch["mel"].shape == (2, 8 * n, 128)
     assert batch["tokens"].shape == batch["targets"].shape == batch["words"].shape == (2, n)
     assert np.isfinite(batch["mel"]).all()
     assert np.all(batch["mel"][:, : 8 * LEFT_PAD - 8] == -0.625)
+
+
+def test_batches_come_in_two_lengths_whatever_their_delays(mixer: Mixer) -> None:
+    lengths = {}
+    for seed in range(24):
+        mixer.reseed(seed)
+        batch = mixer.batch(1)
+        lengths[int(batch["delay"][0])] = batch["tokens"].shape[1]
+    assert len(lengths) > 5
+    short = LEFT_PAD + ROW_POSITIONS + 15 + TAIL_POSITIONS
+    assert all(n == (short if delay <= 15 else short + 15) for delay, n in lengths.items())
 
 
 def test_targets_open_a_group_for_what_was_spoken(mixer: Mixer) -> None:
