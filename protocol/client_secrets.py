@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from .errors import InvalidRequestError, UnsupportedError
+from .messages import own_words
 
 Json = dict[str, JsonValue]
 TRANSCRIPTION = "transcription"
@@ -43,7 +44,9 @@ def read_request(body: bytes) -> ClientSecretRequest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         param = ".".join(map(str, first["loc"])) or None
-        raise InvalidRequestError(f"{param or 'body'}: {first['msg']}", param=param) from None
+        raise InvalidRequestError(
+            f"{param or 'body'}: {own_words(first['msg'])}", param=param
+        ) from None
     kind = wanted.session.setdefault("type", TRANSCRIPTION)
     if kind != TRANSCRIPTION:
         message = f"expected a session of type {TRANSCRIPTION!r}: this server does nothing else"

@@ -11,6 +11,7 @@ from .. import session
 from ..closing import closing
 from ..dialect import Close, Context, Message
 from ..errors import InvalidRequestError, VoxwireError
+from ..messages import own_words
 from . import messages
 from .parameters import Parameters, parameters_from, settings_from
 from .resume import SentLog
@@ -235,7 +236,8 @@ def _refusal(error: ValidationError, ref: str | None = None) -> InvalidRequestEr
     first = error.errors(include_url=False, include_input=False)[0]
     path = [str(part) for part in first["loc"]]
     param = path[-1] if path else None
-    message = first["msg"] if param is None else f"{'.'.join(path)}: {first['msg']}"
+    told = own_words(first["msg"])
+    message = told if param is None else f"{'.'.join(path)}: {told}"
     return InvalidRequestError(message, param=param, ref=ref)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, ResumeError, VoxwireError
+from ..messages import own_words
 from . import messages
 
 MAX_KEPT = 512  # messages: minutes, for a client that acknowledges none
@@ -29,7 +30,7 @@ class Resumption(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
-            raise InvalidRequestError(f"{name}: {first['msg']}", param=name) from error
+            raise InvalidRequestError(f"{name}: {own_words(first['msg'])}", param=name) from error
 
 
 def refusal(error: VoxwireError) -> str:

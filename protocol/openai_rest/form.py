@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from ..errors import InvalidRequestError, UnsupportedError
+from ..messages import own_words
 from ..session import DELAYS_MS
 
 
@@ -279,7 +280,7 @@ def _refusal(error: ValidationError) -> InvalidRequestError:
     """Return the first thing that is wrong, by the name of its field."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = str(first["loc"][0])
-    return InvalidRequestError(f"{name}: {first['msg']}", param=name)
+    return InvalidRequestError(f"{name}: {own_words(first['msg'])}", param=name)
 
 
 def _shown(name: str) -> str:

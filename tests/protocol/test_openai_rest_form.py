@@ -123,6 +123,11 @@ def test_a_refused_format_says_which_there_are() -> None:
         read_form([("response_format", "diarized_json")])
 
 
+def test_a_wrong_value_is_told_in_our_own_words() -> None:
+    with pytest.raises(InvalidRequestError, match=r"^delay_ms: expected 80 to 1200 by 80"):
+        read_form([("delay_ms", "81")])
+
+
 def test_the_delays_are_the_models() -> None:
     for delay_ms in range(0, 3000, 20):
         try:
