@@ -191,8 +191,10 @@ def test_turn_detection_comes_and_goes_at_any_time() -> None:
     play.hears({"type": "input_audio_buffer.append", "audio": pcm(100)})
     assert play.update_input(turn_detection=None)["turn_detection"] is None
     assert play.settings.endpoint is None
-    shown = play.update_input(turn_detection={"type": "server_vad", "threshold": 0.7})
+    detected = {"type": "server_vad", "threshold": 0.7}
+    shown = play.update_input(turn_detection=detected, format={"rate": 16000})
     assert shown["turn_detection"]["threshold"] == 0.7
+    assert shown["format"]["rate"] == 16000
     assert play.warned == []
 
 
