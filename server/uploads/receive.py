@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -129,33 +129,53 @@ async def received_form(
     Raises InvalidRequestError, TooLargeError, StalledError; CapacityError when the disk is full;
     starlette's ClientDisconnect.
     """
-    form = Request(request.scope, body).form(
-        max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
-    )
     try:
-        data = await form
-    except HTTPException as error:
-        raise InvalidRequestError(error.detail) from None
+        data = await _parsed(Request(request.scope, body))
+    except MultiPartException as error:
+        raise InvalidRequestError(error.message) from None
     except OSError:
         raise CapacityError(_NO_ROOM, _NO_ROOM_RETRY_S) from None
     try:
-        yield ReceivedForm(_fields(data.multi_items()), _file(data.getlist("file"), limits))
+        items = data.multi_items()
+        yield ReceivedForm(_fields(items), _file(_upload(items), limits))
     finally:
         await data.close()
+
+
+async def _parsed(request: Request) -> FormData:
+    """Parse the form. A file that the body breaks off is not among what the parser returns."""
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        _upload(parser.items)  # raises, if it is not there: upon that, the parser closes its files
+
+    async with aclosing(request.stream()) as stream, aclosing(whole()) as chunks:
+        parser = MultiPartParser(
+            request.headers,
+            chunks,
+            max_files=1,
+            max_fields=_MAX_FIELDS,
+            max_part_size=_MAX_FIELD_BYTES,
+        )
+        return await parser.parse()
 
 
 def _fields(items: list[tuple[str, Any]]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in items if isinstance(value, str) and name != "file"]
 
 
-def _file(values: list[Any], limits: ReceiveLimits) -> BinaryIO:
+def _upload(items: list[tuple[str, str | UploadFile]]) -> UploadFile:
+    values = [value for name, value in items if name == "file"]
     files = [value for value in values if isinstance(value, UploadFile)]
     if not files:
         got = "text" if values else "none: it is missing, or the body ends before it does"
-        raise InvalidRequestError(
-            f"file: expected a file with a file name, got {got}", param="file"
-        )
-    upload = files[0]
+        expected = "file: expected a file with a file name"
+        raise InvalidRequestError(f"{expected}, got {got}", param="file")
+    return files[0]
+
+
+def _file(upload: UploadFile, limits: ReceiveLimits) -> BinaryIO:
     if (upload.size or 0) > limits.max_file_bytes:
         expected = f"expected a file of at most {limits.max_file_bytes} bytes"
         raise TooLargeError(f"{expected}, got {upload.size}", param="file")

@@ -66,6 +66,16 @@ def test_a_form_without_its_file_is_refused(client: httpx2.Client) -> None:
     assert "got text" in error_of(text, 400)["message"]
 
 
+@pytest.mark.parametrize("n_lost", [1, 5, 12, 60])
+def test_a_body_that_ends_before_its_file_is_refused_and_leaves_no_file_open(
+    client: httpx2.Client, n_lost: int
+) -> None:
+    body = form(bytes(100)).removesuffix(b"--b--\r\n")
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    cut_off = client.post(PATH, content=body[:-n_lost], headers=kind)
+    assert "the body ends before it does" in error_of(cut_off, 400)["message"]
+
+
 def test_other_bodies_are_refused(client: httpx2.Client) -> None:
     assert error_of(client.post(PATH, json={"file": "x"}), 415)["code"] == "wrong_content_type"
     assert error_of(client.post(PATH), 415)["message"].endswith("got nothing")
