@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from ...model.tekken import Tekken
+from ...protocol.errors import SessionClosedError, VoxwireError
 from ..engine.messages import Flushed
 from ..engine.session import EngineSession, Token
 from .clock import SessionClock
@@ -19,6 +21,7 @@ from .stuck import StuckWatch
 log = logging.getLogger(__name__)
 
 MAX_FLUSHES = 64  # not done: who commits faster than the engine flushes waits, as with audio
+_PIECE_SAMPLES = 16_000  # fed at once: what waits beyond it is not yet kept to be decoded again
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Roll:
 class RollingSession:
     """An engine's session, and another in its place where its decoder is stuck.
 
-    What was heard since the last text is decoded again by the other; tokens are numbered on.
+    What was heard since the last text is decoded again by the other; tokens are numbered on. One
+    task feeds and flushes, another reads; neither has to wait for the other to begin anew.
     replace_: closes one and opens the other. on_roll: told before its first token. watch: None
     never begins anew.
     """
@@ -66,30 +70,28 @@ class RollingSession:
         self._flushes: deque[_Flush] = deque()  # that are not done
         self._has_flushed = asyncio.Event()  # or is closed
         self._is_closed = False
-        self._feeding = asyncio.Lock()
+        self._again: asyncio.Task[None] | None = None  # feeds what is to be decoded again
 
     async def feed(self, samples: Samples) -> None:
-        """Append audio; see EngineSession.feed."""
-        async with self._feeding:
-            self._n_fed += len(samples)
-            if self._watch is not None:
-                self._watch.heard(samples)
-            await self._now.feed(samples)
+        """Append audio; see EngineSession.feed. A part may have been taken when it raises."""
+        for start in range(0, len(samples), _PIECE_SAMPLES):
+            await self._fed_again()
+            await self._feed_piece(samples[start : start + _PIECE_SAMPLES])
 
     async def flush(self) -> None:
         """Have all that was fed written; see EngineSession.flush. Waits while many are not done."""
         while len(self._flushes) >= MAX_FLUSHES and not self._is_closed:
             self._has_flushed.clear()
             await self._has_flushed.wait()
-        async with self._feeding:
-            self._flushes.append(_Flush(self._n_fed, is_end=False))
-            self._now.flush()
+        await self._fed_again()
+        self._flushes.append(_Flush(self._n_fed, is_end=False))
+        self._now.flush()
 
     async def end(self) -> None:
         """Have all that was fed written, and end; see EngineSession.end."""
-        async with self._feeding:
-            self._flushes.append(_Flush(self._n_fed, is_end=True))
-            self._now.end()
+        await self._fed_again()
+        self._flushes.append(_Flush(self._n_fed, is_end=True))
+        self._now.end()
 
     def close(self) -> None:
         """Drop the stream with all that is not yet written. May be called again."""
@@ -115,32 +117,48 @@ class RollingSession:
             await self._look(token, self._watch)
         return token
 
+    async def _fed_again(self) -> None:
+        while self._again is not None and not self._again.done():
+            await asyncio.wait([self._again])
+
+    async def _feed_piece(self, piece: Samples) -> None:
+        self._n_fed += len(piece)
+        if self._watch is not None:
+            self._watch.heard(piece)
+        now = self._now
+        try:
+            await now.feed(piece)
+        except SessionClosedError:
+            if now is self._now:
+                raise
+            # Another came in its place meanwhile, which is fed all that the watch keeps.
+
     async def _look(self, token: Token, watch: StuckWatch) -> None:
         """Begin anew after this token if the decoder is stuck."""
         heard = self._clock.heard_at(token.index + 1)
         if self._tekken.token_bytes(token.id) or token.id == self._tekken.streaming_word:
             watch.wrote(heard)
-        elif await watch.is_stuck(heard):
-            async with self._feeding:
-                await self._roll_over(token, watch)
+        elif await watch.is_stuck(heard) and not self._is_closed:
+            self._roll_over(token.index + 1, *watch.again(heard))
 
-    async def _roll_over(self, token: Token, watch: StuckWatch) -> None:
-        another = self._replace(self._now)
-        self._now, self._first_token = another, token.index + 1
-        at, samples = watch.kept()
-        watch.was_in_vain()
-        watch.forget(at)
-        log.warning("decoder=stuck seconds=%.1f", len(samples) / RATE_HZ)
-        self._on_roll(Roll(self._first_token, at, len(samples) / RATE_HZ))
-        await self._feed_again(another, at, samples)
+    def _roll_over(self, token: int, at: int, samples: Samples) -> None:
+        """Have another write from a token on, over what was heard from a sample on."""
+        seconds = len(samples) / RATE_HZ
+        log.warning("decoder=stuck seconds=%.1f", seconds)
+        self._now, self._first_token = self._replace(self._now), token
+        self._on_roll(Roll(token, at, seconds))
+        # Not by who reads: the engine waits for a reader who is far behind.
+        self._again = asyncio.create_task(self._feed_again(self._now, at, samples))
 
     async def _feed_again(self, another: EngineSession, at: int, samples: Samples) -> None:
         """Feed what was heard from a sample on, with the flushes that are not done."""
-        for flush in self._flushes:
-            await another.feed(samples[: flush.at - at])
-            at, samples = flush.at, samples[flush.at - at :]
-            if flush.is_end:
-                another.end()
-                return
-            another.flush()
-        await another.feed(samples)
+        with contextlib.suppress(VoxwireError):  # of which whoever feeds or reads next is told
+            for flush in list(self._flushes):
+                n_before = max(0, flush.at - at)
+                await another.feed(samples[:n_before])
+                at, samples = at + n_before, samples[n_before:]
+                if flush.is_end:
+                    another.end()
+                    return
+                another.flush()
+            await another.feed(samples)

@@ -18,6 +18,8 @@ _VOICE = 0.5  # probability from which a window counts as speech
 _MIN_SHARE = 0.4  # of a run's windows: speech, not a cough
 _CHECK_S = 2.0  # between two looks at a run that goes on
 _MAX_PATIENCE_S = 120.0  # to which it grows where decoding again brings nothing
+# Of a run, what is decoded again at most: less than the patience then, or there would be no end.
+_MAX_AGAIN_S = 60.0
 _MAX_KEPT_S = 150.0  # a run of that, and what waits for the model behind it
 
 
@@ -65,9 +67,14 @@ class StuckWatch:
         """Return where the run began, and all its audio."""
         return self._start, np.concatenate([np.zeros(0, np.float32), *self._chunks])
 
-    def was_in_vain(self) -> None:
-        """Note that a run is about to be decoded again; text, when it comes, forgives."""
+    def again(self, until: int) -> tuple[int, Samples]:
+        """Begin a new run that is decoded again; return its first sample, and all its audio.
+
+        until: up to where the model heard. Patience grows, until text, when it comes, forgives.
+        """
         self._patience_s = min(2 * self._patience_s, _MAX_PATIENCE_S)
+        self.forget(max(self._start, until - int(_MAX_AGAIN_S * RATE_HZ)))
+        return self.kept()
 
     async def is_stuck(self, until: int) -> bool:
         """Say whether the run up to a sample should have become text."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -11,13 +12,15 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from tests.server.session.sessions import finals, told
+from tests.server.session.sessions import TIMEOUT_S, finals, told
 from voxwire.model.delay import NO_TOKEN, STREAMING_PAD_ID
 from voxwire.model.mel import Floats
 from voxwire.model.tekken import Tekken
 from voxwire.protocol.session import (
     Audio,
+    CloseReason,
     Commit,
+    Ended,
     Event,
     Finish,
     Request,
@@ -30,6 +33,7 @@ from voxwire.server.engine.engine import Engine
 from voxwire.server.engine.messages import Ids
 from voxwire.server.metrics import Metrics
 from voxwire.server.session.backing import Backing, SessionLimits
+from voxwire.server.session.session import Session
 from voxwire.server.session.shared_vad import shared_vad
 from voxwire.server.session.stuck import StuckWatch
 
@@ -71,34 +75,42 @@ class RuttingBatch:
 
 
 def transcribe(
-    checkpoint: Path, requests: list[Request], ruts: list[int], *, voice: float = 1.0
+    checkpoint: Path,
+    requests: list[Request],
+    ruts: list[int],
+    *,
+    voice: float = 1.0,
+    patience_s: float = PATIENCE_S,
 ) -> list[Event]:
     """Run a session whose decoder ruts, over what a detector takes for speech or does not."""
-
-    def load() -> Backend:
-        backend = load_backend(checkpoint)
-        armed: list[int] = []
-        made = replace(
-            backend,
-            make_batch=lambda n: RuttingBatch(backend.make_batch(n), armed),  # type: ignore[arg-type,return-value]
-        )
-        loaded.append(armed)
-        return made
 
     async def voices(windows: Floats) -> Floats:
         return np.full(len(windows), voice, np.float32)
 
     async def run() -> list[Event]:
-        async with Engine(load, Limits(4, 1)) as engine:
-            loaded[0].extend(ruts)  # after the calibration's own sessions
-            limits = SessionLimits(stuck_after_s=PATIENCE_S)
-            tekken = Tekken.load(engine.tokenizer_file)
-            chosen = SessionSettings(endpoint=None)
-            return await told(Backing(engine, tekken, limits, 480, Metrics()), chosen, requests)
+        async with rutting(checkpoint, ruts, patience_s) as backing:
+            return await told(backing, SessionSettings(endpoint=None), requests)
 
-    loaded: list[list[int]] = []
     with mock.patch.object(shared_vad(), "open", return_value=voices):
         return asyncio.run(run())
+
+
+@asynccontextmanager
+async def rutting(checkpoint: Path, ruts: list[int], patience_s: float) -> AsyncIterator[Backing]:
+    """Yield what sessions work with, whose decoders rut."""
+    armed: list[int] = []
+
+    def load() -> Backend:
+        backend = load_backend(checkpoint)
+        return replace(
+            backend,
+            make_batch=lambda n: RuttingBatch(backend.make_batch(n), armed),  # type: ignore[arg-type,return-value]
+        )
+
+    async with Engine(load, Limits(4, 1)) as engine:
+        armed.extend(ruts)  # after the calibration's own sessions
+        limits = SessionLimits(stuck_after_s=patience_s)
+        yield Backing(engine, Tekken.load(engine.tokenizer_file), limits, 480, Metrics())
 
 
 def warnings(events: list[Event]) -> list[str]:
@@ -140,6 +152,54 @@ def test_a_segment_that_was_closed_is_not_opened_again(checkpoint: Path) -> None
 def test_patience_grows_while_decoding_again_brings_nothing(checkpoint: Path) -> None:
     events = transcribe(checkpoint, [Audio(PCM), Finish()], [5, 0, 0, 0])
     assert warnings(events) == ["decoder_stuck", "decoder_stuck"]  # after 3 s, and 6 s more
+
+
+def test_one_message_longer_than_what_may_wait_for_the_engine_is_heard_to_its_end(
+    checkpoint: Path,
+) -> None:
+    events = transcribe(checkpoint, [Audio(PCM * 13), Finish()], [5])
+    assert warnings(events) == ["decoder_stuck"]
+    assert finals(events)[-1].words[-1].word.end_s > 125
+    assert isinstance(events[-1], Ended)
+    assert (events[-1].reason, events[-1].audio_s) == (CloseReason.END, 130)
+
+
+def test_a_model_that_never_writes_is_asked_now_and_then_and_the_session_ends(
+    checkpoint: Path,
+) -> None:
+    seconds: list[Request] = [Audio(PCM[:32_000])] * 190
+    events = transcribe(checkpoint, [*seconds, Finish()], [0] * 100, patience_s=16)
+    assert len(warnings(events)) == 5  # at 16, 32 and 64 s, and then with each minute
+    assert isinstance(events[-1], Ended)
+    assert (events[-1].reason, events[-1].audio_s) == (CloseReason.END, 190)
+
+
+def test_a_session_that_ends_while_the_detector_listens_leaves_nothing_open(
+    checkpoint: Path,
+) -> None:
+    async def run() -> None:
+        listens, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def voices(windows: Floats) -> Floats:
+            listens.set()
+            await goes_on.wait()
+            return np.ones(len(windows), np.float32)
+
+        async with rutting(checkpoint, [5], PATIENCE_S) as backing:
+            engine = backing.engine
+            chosen = SessionSettings(endpoint=None)
+            session = Session("sess_1", backing, engine.reserve(), chosen)
+            with mock.patch.object(shared_vad(), "open", return_value=voices):
+                running = asyncio.create_task(session.run())
+                await session.handle(Audio(PCM))
+                await listens.wait()
+                session.abandon()
+                goes_on.set()
+                await running
+            while engine.n_open:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), TIMEOUT_S))
 
 
 @pytest.mark.parametrize("sizes", [[1600] * 50, [80_000], [7, 79_993]])
