@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+from collections.abc import Iterable
 
 from .settings import ServeSettings, SettingsError
 
@@ -12,8 +13,8 @@ from .settings import ServeSettings, SettingsError
 def bind(host: str, port: int, flag: str = "--port") -> list[socket.socket]:
     """Take a port of the host's addresses, not listening yet: nobody connects to what is not there.
 
-    port: 0 takes a free one. flag: which sets the port. Raises SettingsError where that cannot be,
-    with what to do.
+    Call `about_to_listen` before they do. port: 0 takes a free one. flag: which sets the port.
+    Raises SettingsError where that cannot be, with what to do.
     """
     taken: list[socket.socket] = []
     try:
@@ -25,6 +26,12 @@ def bind(host: str, port: int, flag: str = "--port") -> list[socket.socket]:
             each.close()
         raise SettingsError(_why(error, host, port, flag)) from None
     return taken
+
+
+def about_to_listen(sockets: Iterable[socket.socket]) -> None:
+    """Let their ports be taken again right after this process, whose connections linger in TCP."""
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
 def check_tls(settings: ServeSettings) -> None:
@@ -61,6 +68,8 @@ def _bind_one(family: socket.AddressFamily, address: tuple[object, ...]) -> sock
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address)
+        # Until it listens, it would share the port with whoever binds so, too.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError:
         listening.close()
         raise

@@ -21,6 +21,7 @@ import uvicorn
 from .app import create_app
 from .descriptors import BACKLOG, raise_limit
 from .http import Http, WebSockets
+from .listening import about_to_listen
 from .service import Service
 from .settings import ServeSettings
 from .wyoming import wyoming_server
@@ -89,6 +90,7 @@ async def serve(
     on_ready: called when clients can connect.
     """
     raise_limit()
+    about_to_listen([*sockets.web, *sockets.wyoming])
     web = _Web(_web_config(service))
     serving = asyncio.create_task(web.serve(sockets.web))
     await _started(web, serving)

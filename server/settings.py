@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -210,7 +211,7 @@ class ServeSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read flags before the environment before the file; nothing else is read."""
-        return init_settings, env_settings, _ConfigFile(settings_cls)
+        return init_settings, _Environment(settings_cls), _ConfigFile(settings_cls)
 
     @field_validator("host")
     @classmethod
@@ -262,6 +263,15 @@ class ServeSettings(BaseSettings):
     def has_keys(self) -> bool:
         """Whether clients need a key."""
         return bool(self.api_keys) or self.api_keys_file is not None
+
+
+class _Environment(EnvSettingsSource):
+    def __call__(self) -> dict[str, Any]:
+        """Read the variables, less the port that Kubernetes tells of a service of our name."""
+        found = super().__call__()
+        if str(found.get("port")).startswith("tcp://"):
+            del found["port"]
+        return found
 
 
 class _ConfigFile(PydanticBaseSettingsSource):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def serve_command(settings: ServeSettings) -> None:
         bind(settings.host, settings.port),
         [] if wyoming is None else bind(settings.host, wyoming, "--wyoming-port"),
     )
-    set_up_logging(settings.log_level)
+    is_debug = logging.getLogger("voxwire").isEnabledFor(logging.DEBUG)  # by `voxwire --debug`
+    set_up_logging("debug" if is_debug else settings.log_level)
     console = errors()
     with downloads(console) as bars:
         directory = resolve_model(settings.model, bars.show)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.certificates import make_certificate
-from voxwire.server.listening import bind, check_tls
+from voxwire.server.listening import about_to_listen, bind, check_tls
 from voxwire.server.settings import ServeSettings, SettingsError
 
 
@@ -30,6 +30,24 @@ def test_nobody_can_connect_before_the_server_listens() -> None:
     (bound,) = bind("127.0.0.1", 0)
     with bound, pytest.raises(ConnectionRefusedError):
         socket.create_connection(bound.getsockname(), timeout=5)
+
+
+def test_a_port_is_held_before_the_server_listens() -> None:
+    (bound,) = bind("127.0.0.1", 0)
+    with bound, pytest.raises(SettingsError, match="in use"):
+        bind("127.0.0.1", bound.getsockname()[1])
+
+
+def test_a_port_can_be_taken_again_right_after_a_server_that_closed_its_connections() -> None:
+    (bound,) = bind("127.0.0.1", 0)
+    place = bound.getsockname()
+    with bound:
+        about_to_listen([bound])
+        bound.listen()
+        with socket.create_connection(place, timeout=5) as client:
+            bound.accept()[0].close()  # first, so that TCP keeps it for a while on this side
+            assert client.recv(1) == b""
+    close(bind(*place))
 
 
 def test_all_addresses_of_a_name_have_one_port() -> None:

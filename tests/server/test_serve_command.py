@@ -72,6 +72,12 @@ def test_a_model_that_cannot_be_loaded_is_one_line_and_status_2(tmp_path: Path) 
     assert "Traceback (most recent call last):\n" not in run.stderr
 
 
+def test_debug_is_for_the_server_too(tmp_path: Path) -> None:
+    command = [*COMMAND[:-1], "--debug", COMMAND[-1], "--port", "0", "--model", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Traceback (most recent call last):\n" in run.stderr
+
+
 def test_one_port_for_two_doors_is_refused_before_the_model_is_loaded() -> None:
     command = [*COMMAND, "--port", "18000", "--wyoming-port", "18000"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

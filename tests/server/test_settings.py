@@ -119,6 +119,7 @@ def test_what_an_orchestrator_sets_for_a_service_of_our_name_is_let_be(
 ) -> None:
     for name in ("SERVICE_HOST", "SERVICE_PORT", "PORT_8000_TCP", "PORT_8000_TCP_ADDR"):
         monkeypatch.setenv(f"VOXWIRE_{name}", "10.0.0.1")
+    monkeypatch.setenv("VOXWIRE_PORT", "tcp://10.0.0.1:9000")
     assert load_settings({}).port == 8000
 
 
