@@ -25,7 +25,7 @@ class Connection:
     """Carries a session over an accepted WebSocket.
 
     greeting: what the client is told first. opening: messages that count as the client's first.
-    idle_s: how long the client may be silent.
+    idle_s: how long the client may be silent. While a message of its waits, it is not silent.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Connection:
         self._opening = opening
         self._idle_s = idle_s
         self._heard_at_s = 0.0
+        self._is_taking = False  # a message, during which nothing else is read
         self._sending: asyncio.Task[None] | None = None
         self._is_over = asyncio.Event()
         self._is_displaced = self._is_told = False
@@ -109,21 +110,26 @@ class Connection:
 
     async def _do(self, request: Request) -> None:
         """Do one thing; a refusal carries the client's id of what asked for it."""
+        began_s = _now_s()
         if isinstance(request, Audio | KeepAlive):
-            self._heard_at_s = _now_s()
+            self._heard_at_s = began_s
+        self._is_taking = True
         try:
             await self._session.handle(request)
         except InvalidRequestError as error:
             if not isinstance(request, Reply):
                 error.ref = error.ref or request.ref
             raise
-        if isinstance(request, Audio):
-            self._heard_at_s = _now_s()  # it may have waited for room
+        finally:
+            self._is_taking = False
+            self._heard_at_s += _now_s() - began_s  # it may have waited for room
 
     async def _watch(self) -> None:
         """End the session when no audio comes for too long; who said its last waits for us."""
         while self._session.state is not State.DRAINING:
             left_s = self._heard_at_s + self._idle_s - _now_s()
+            if self._is_taking:
+                left_s = self._idle_s
             if left_s <= 0:
                 message = f"no audio for {self._idle_s:g} s"
                 self._session.fail(IdleError(message))

@@ -86,3 +86,25 @@ def test_who_has_said_its_last_is_not_idle_however_slow_the_engine_is(
         assert asyncio.run(speak(at_work)) == 1000
     finally:
         at_work.leave()
+
+
+def test_who_waits_for_the_engine_to_take_a_message_is_not_idle(server: LiveServer) -> None:
+    async def insider() -> Insider:
+        return Insider(server.service)
+
+    async def speak(at_work: Insider) -> list[str]:
+        async with asyncio.timeout(TIMEOUT_S), connect(f"{server.ws}/v1/stream") as socket:
+            await socket.send(bytes(32_000 * 15))  # more than the engine lets wait
+            await asyncio.sleep(2.5)  # more than twice as long as one may be silent
+            await socket.send('{"type": "end"}')
+            at_work.heal()
+            return [json.loads(message)["type"] async for message in socket]
+
+    at_work = server.call(insider())
+    at_work.hold_steps(1e9)
+    try:
+        heard = asyncio.run(speak(at_work))
+    finally:
+        at_work.leave()
+    assert "error" not in heard
+    assert heard[-1] == "bye"
