@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..protocol.dialect import Dialect
-from ..protocol.errors import ResumeError
+from ..protocol.errors import DisplacedError, ResumeError
+from ..protocol.session import Received
 from .connection import Connection
 from .session.session import Session
 
@@ -20,7 +21,8 @@ class Carried:
     """A session with the dialect its client speaks, and whose it is.
 
     token: what the client shows to come back, None where the session ends with its socket.
-    connection: None while the session waits. expiry: of the wait.
+    connection: None while the session waits. expiry: of the wait. n_claims: how often the client
+    came back.
     """
 
     session: Session
@@ -29,6 +31,7 @@ class Carried:
     token: str | None = None
     connection: Connection | None = None
     expiry: asyncio.TimerHandle | None = None
+    n_claims: int = 0
 
 
 class Resumptions:
@@ -49,19 +52,25 @@ class Resumptions:
         carried.token = token
         self._by_token[token] = carried
 
-    async def claim(self, token: str, key_id: str | None) -> Carried:
-        """Return the session of a token, free of the connection it was on; let it go after that.
+    async def claim(self, token: str, key_id: str | None) -> tuple[Carried, Received]:
+        """Return the session of a token, free of the connection it was on, and what came of it.
 
-        Raises ResumeError, also where the session is another key's.
+        Let it go after that. Raises ResumeError, also where the session is another key's;
+        DisplacedError where its client has meanwhile come back once more.
         """
         carried = self._by_token.get(token)
         if carried is None or carried.key_id != key_id:
             raise ResumeError("expected the token of a session that waits; begin a new session")
+        carried.n_claims += 1
+        claim = carried.n_claims
         if carried.connection is not None:
             await carried.connection.displace()
+        received = await carried.session.received()  # which a message that waits holds up
+        if carried.n_claims != claim:
+            raise DisplacedError("the session goes on, on another connection")
         carried.connection = None
         self._stop_waiting(carried)
-        return carried
+        return carried, received
 
     def let_go(self, carried: Carried, *, is_told: bool) -> None:
         """Take a session from a connection that is over: to wait, or to be given up.

@@ -109,8 +109,7 @@ async def resume(socket: WebSocket) -> None:
     carried: Carried | None = None
     try:
         wanted = Resumption.from_query(socket.query_params)
-        carried = await service.resumptions.claim(wanted.token, visitor.key_id)
-        received = await carried.session.received()
+        carried, received = await service.resumptions.claim(wanted.token, visitor.key_id)
         assert isinstance(carried.dialect, Native)
         greeting = carried.dialect.resume(wanted.after_seq, received)
     except VoxwireError as error:

@@ -14,6 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.chaos.insider import Insider
 from tests.server.live_server import LiveServer, live_server
 from voxwire.server import resumption
 
@@ -189,6 +190,38 @@ def test_a_client_that_comes_back_takes_over_from_the_socket_it_left_open(
     code, reason, resumed = asyncio.run(run())
     assert (code, reason) == (1008, "resumed_elsewhere")
     assert resumed["audio_bytes"] in (0, 3001)
+
+
+def test_of_two_who_come_back_while_a_message_waits_the_later_one_gets_the_session(
+    server: LiveServer,
+) -> None:
+    async def insider() -> Insider:
+        return Insider(server.service)
+
+    async def run(at_work: Insider) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        stream = f"{server.ws}/v1/stream"
+        async with asyncio.timeout(TIMEOUT_S), connect(stream) as lost:
+            token = json.loads(await lost.recv())["resume"]
+            await lost.send(bytes(32_000 * 15))  # more than the engine lets wait
+            address = f"{stream}?resume={token}&after_seq=1"
+            async with connect(address) as earlier:
+                await asyncio.sleep(0.2)
+                async with connect(address) as later:
+                    await asyncio.sleep(0.2)
+                    at_work.heal()
+                    refused = json.loads(await earlier.recv())
+                    await later.send(json.dumps({"type": "end"}))
+                    return refused, [json.loads(message) async for message in later]
+
+    at_work = server.call(insider())
+    at_work.hold_steps(1e9)
+    try:
+        refused, heard = asyncio.run(run(at_work))
+    finally:
+        at_work.leave()
+    assert refused["code"] == "resumed_elsewhere"
+    assert heard[0]["type"] == "resumed"
+    assert (heard[-1]["type"], heard[-1]["audio_s"]) == ("bye", 15)
 
 
 def test_of_sessions_that_ended_only_the_last_wait(monkeypatch: pytest.MonkeyPatch) -> None:
