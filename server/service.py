@@ -6,6 +6,7 @@ Event loop only.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from .resumption import Resumptions
 from .session.backing import Backing, SessionLimits
 from .session.session import Session
 from .settings import ServeSettings
+
+log = logging.getLogger(__name__)
 
 _SESSIONS = ("sess", "req")  # what dialects call a session
 
@@ -146,6 +149,9 @@ class Service:
         """Admit nobody any more; return when sessions and uploads are gone, or after `drain_s`."""
         self.is_draining = True
         until_s = asyncio.get_running_loop().time() + drain_s
-        await asyncio.gather(*(session.drain(drain_s) for session in list(self.sessions.values())))
+        draining = [session.drain(drain_s) for session in list(self.sessions.values())]
+        for failure in await asyncio.gather(*draining, return_exceptions=True):
+            if isinstance(failure, Exception):
+                log.error("drain=failed", exc_info=failure)
         while self.is_busy and asyncio.get_running_loop().time() < until_s:
             await asyncio.sleep(0.05)

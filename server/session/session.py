@@ -8,6 +8,7 @@ import logging
 
 from ...model.delay import MS_PER_TOKEN, STREAMING_PAD_ID
 from ...protocol.errors import (
+    IllegalMoveError,
     InvalidRequestError,
     SessionClosedError,
     SessionFailedError,
@@ -107,8 +108,9 @@ class Session:
     async def handle(self, request: Request) -> None:
         """Do what the client asks; waits while the engine has no room for more audio.
 
-        Raises InvalidRequestError: nothing was done then, and the session goes on. Must not be
-        cancelled: shield it, or audio is taken in part.
+        Raises InvalidRequestError: nothing was done then, and the session goes on. What comes while
+        the server goes down is dropped: its client cannot have known. Must not be cancelled: shield
+        it, or audio is taken in part.
         """
         async with self._turn:
             try:
@@ -120,6 +122,9 @@ class Session:
                     self.outbox.put(told)
 
     async def _do(self, request: Request) -> None:
+        is_going_down = self.state is State.DRAINING and self._end_reason is CloseReason.SHUTDOWN
+        if is_going_down and isinstance(request, Audio | Commit | Clear | Finish):
+            return
         match request:
             case Reply():
                 self.outbox.put(request)
@@ -176,7 +181,8 @@ class Session:
             if self.state in (State.CREATED, State.STREAMING):
                 self._receipts.stop()
                 self._tell([Draining(seconds_left)])
-                with contextlib.suppress(*_ENGINE_ENDED):
+                # A client that is too slow to be told has ended the session with that.
+                with contextlib.suppress(*_ENGINE_ENDED, IllegalMoveError):
                     await self._finish(CloseReason.SHUTDOWN)
 
     def fail(self, error: VoxwireError) -> None:
