@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import string
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -10,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from .errors import InvalidRequestError, VoxwireError
 
 MAX_QUOTED = 64  # characters of a client's own words that an error repeats
+_WHITESPACE = string.whitespace.encode()
 _OBJECT = TypeAdapter(dict[str, Any])
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -61,10 +63,19 @@ def own_words(fault: str) -> str:
 def decode_audio(text: str, *, param: str = "audio") -> bytes:
     """Return base64 audio as bytes. Raises MessageError."""
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return decode_base64(text)
     except ValueError:
         message = f"{param}: expected base64"
         raise MessageError(message, code="invalid_audio", param=param) from None
+
+
+def decode_base64(text: str | bytes) -> bytes:
+    """Return what base64 holds, with line breaks or without. Raises ValueError where it is none."""
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error:  # only now, as nearly all of it comes without
+        data = text.encode() if isinstance(text, str) else text
+        return binascii.a2b_base64(data.translate(None, _WHITESPACE), strict_mode=True)
 
 
 def quoted(text: str) -> str:

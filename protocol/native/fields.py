@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated, Any
 
 from pydantic import EncoderProtocol, Field
 
+from ..messages import decode_base64
 from .parameters import drop_null
 
 MAX_REF_CHARS = 128
@@ -27,8 +27,8 @@ class StrictBase64(EncoderProtocol):
     @classmethod
     def decode(cls, data: bytes) -> bytes:
         try:
-            return base64.b64decode(data, validate=True)
-        except binascii.Error as error:
+            return decode_base64(data)
+        except ValueError as error:
             raise ValueError(f"expected base64: {error}") from error
 
     @classmethod

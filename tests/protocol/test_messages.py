@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import string
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,8 @@ from voxwire.protocol.messages import (
     quoted,
     wire_code,
 )
+
+NO_SPACE = str.maketrans("", "", string.whitespace)
 
 
 class Message(BaseModel):
@@ -46,7 +49,22 @@ def test_what_is_no_base64_is_refused(text: str) -> None:
     except InvalidRequestError:
         return
     # The last character of a padded group may hold bits that are no part of any byte.
-    assert base64.b64encode(data).decode()[:-3] == text[:-3]
+    assert base64.b64encode(data).decode()[:-3] == text.translate(NO_SPACE)[:-3]
+
+
+@given(st.binary(max_size=50), st.data())
+def test_base64_may_be_broken_into_lines(data: bytes, draw: st.DataObject) -> None:
+    text = base64.b64encode(data).decode()
+    for _ in range(3):
+        at = draw.draw(st.integers(0, len(text)))
+        text = text[:at] + draw.draw(st.sampled_from(["\r\n", "\n", " ", "\t"])) + text[at:]
+    assert decode_audio(text) == data
+
+
+def test_what_is_no_base64_without_its_lines_either_is_refused() -> None:
+    for text in ("AA\n", "AA==\nAA==", "A\u00a0AAA", "AAAA\x1c", "\0AAAA\n"):
+        with pytest.raises(InvalidRequestError, match="audio: expected base64"):
+            decode_audio(text)
 
 
 @given(st.text(max_size=30) | st.binary(max_size=30))

@@ -257,11 +257,12 @@ def test_each_client_message_asks_for_what_it_says() -> None:
     encoded = base64.b64encode(b"abc").decode()
     asked = [
         *native.receive(json.dumps({"type": "audio", "audio": encoded, "ref": "a"})),
+        *native.receive(json.dumps({"type": "audio", "audio": f"{encoded}\r\n"})),
         *native.receive('{"type":"clear","ref":"k"}'),
         *native.receive('{"type":"keepalive"}'),
         *native.receive('{"type":"end","ref":"e"}'),
     ]
-    assert asked == [Audio(b"abc", "a"), Clear("k"), KeepAlive(), Finish("e")]
+    assert asked == [Audio(b"abc", "a"), Audio(b"abc"), Clear("k"), KeepAlive(), Finish("e")]
 
 
 @pytest.mark.parametrize(
