@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..session import MAX_PAUSE_MS
 
@@ -47,12 +47,20 @@ class TurnPatch(_Patch):
     eagerness: Eagerness | None = None
 
 
+def _null_for_none(value: Any) -> Any:
+    return None if isinstance(value, dict) and value.get("type") == "none" else value
+
+
+# Clients of Azure turn it off by a type of its own, all others by null.
+TurnDetection: TypeAlias = Annotated[TurnPatch | None, BeforeValidator(_null_for_none)]
+
+
 class InputPatch(_Patch):
     """turn_detection: null turns it off, where all others' null says nothing."""
 
     format: FormatPatch | None = None
     transcription: TranscriptionPatch | None = None
-    turn_detection: TurnPatch | None = None
+    turn_detection: TurnDetection = None
 
 
 class AudioPatch(_Patch):
@@ -74,7 +82,7 @@ class BetaPatch(_Patch):
 
     input_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] | None = None
     input_audio_transcription: TranscriptionPatch | None = None
-    turn_detection: TurnPatch | None = None
+    turn_detection: TurnDetection = None
     include: list[str] | None = None
 
 

@@ -107,6 +107,16 @@ def test_turn_detection_is_null_only_where_null_was_said() -> None:
     assert play.settings.endpoint == VadEndpoint(0.7, 300, 200)
 
 
+def test_a_type_of_none_turns_it_off_as_azures_clients_do() -> None:
+    none = {"type": "none"}
+    play = Play()
+    assert play.update_input(turn_detection=none)["turn_detection"] is None
+    assert play.settings.endpoint is None
+    play = Play()
+    assert play.update({"turn_detection": none})["turn_detection"] is None
+    assert play.settings.endpoint is None
+
+
 def test_turn_detection_that_is_off_needs_a_type() -> None:
     play = Play()
     play.update_input(turn_detection=None)
