@@ -7,11 +7,7 @@ client ends without a flush.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from types import MappingProxyType
 from typing import ClassVar, Self
-
-from pydantic import BaseModel
 
 from ..closing import closing
 from ..dialect import Close, Context, Message
@@ -19,15 +15,12 @@ from ..errors import InvalidRequestError, RefusedError, VoxwireError
 from ..messages import MessageError, decode_audio, parse_fields, parse_object, quoted
 from ..session import (
     Audio,
-    AudioFormat,
     CloseReason,
     Commit,
     Configure,
     Configured,
     Draining,
-    Encoding,
     Ended,
-    Endpoint,
     Event,
     Final,
     Finish,
@@ -37,14 +30,12 @@ from ..session import (
     SessionSettings,
     SpeechStarted,
     SpeechStopped,
-    VadEndpoint,
     Warned,
 )
 from ..utterance import Utterance
+from .config import DELAY, extras, merge, notices, show_format, show_turn
 from .events import (
     Append,
-    AudioEncoding,
-    AudioFormatFields,
     Done,
     ErrorEvent,
     Fault,
@@ -57,25 +48,15 @@ from .events import (
     SessionUpdate,
     SessionUpdated,
     TextDelta,
-    TurnDetection,
-    TurnDetectionPatch,
     TurnEnd,
     TurnStart,
     Usage,
     WarningEvent,
 )
 
-_ENCODINGS: Mapping[AudioEncoding, Encoding] = MappingProxyType(
-    {
-        "pcm_s16le": Encoding.PCM16,
-        "pcm_f32le": Encoding.FLOAT32,
-        "pcm_mulaw": Encoding.MULAW,
-        "pcm_alaw": Encoding.ALAW,
-    }
-)
 # A segment that was closed so ends no utterance: it goes on, or Ended says why it does not.
 _GOES_ON = (CloseReason.ENDPOINT, CloseReason.LIMIT, CloseReason.ERROR)
-_NAMES = MappingProxyType({encoding: name for name, encoding in _ENCODINGS.items()})
+_QUERY = frozenset({"model", DELAY})
 
 
 class Mistral:
@@ -83,20 +64,30 @@ class Mistral:
 
     name: ClassVar[str] = "mistral"
 
-    def __init__(self, context: Context) -> None:
+    def __init__(
+        self, context: Context, settings: SessionSettings, told: Sequence[Notice] = ()
+    ) -> None:
+        """Begin with some settings. told: what to say of those that the address asked for."""
         self._context = context
         self._request_id = context.new_id("req")
-        self._asked = SessionSettings(endpoint=None)  # with all updates that were sent on
+        self._asked = settings  # with all updates that were sent on
         self._in_effect = self._asked
-        self._ignored: dict[str, list[str]] = {}  # of each update that is not answered
+        self._told = told
+        self._unanswered: dict[str, Sequence[Notice]] = {}  # updates, with what to say of each
         self._has_audio = False
         self._owes_done = True  # something was said, or nothing ever, that no done has answered
         self._utterance = Utterance()
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], context: Context) -> Self:
-        """Return the dialect. Any name of a model is taken, and means the one that is served."""
-        return cls(context)
+        """Return the dialect for the address that a client called. Raises InvalidRequestError.
+
+        Any name of a model is taken, and means the one that is served.
+        """
+        patch = parse_fields(SessionPatch, {DELAY: query[DELAY]} if DELAY in query else {})
+        ignored = [quoted(name) for name in query if name not in _QUERY]
+        settings = merge(SessionSettings(endpoint=None), patch)
+        return cls(context, settings, notices(patch, DELAY, ignored))
 
     @property
     def settings(self) -> SessionSettings:
@@ -104,8 +95,9 @@ class Mistral:
         return self._asked
 
     def greet(self) -> Sequence[Message]:
-        """Return `session.created`."""
-        return [SessionCreated(session=self._session()).model_dump_json()]
+        """Return `session.created`, and what is to be said of the address."""
+        created = SessionCreated(session=self._session()).model_dump_json()
+        return [created, *map(_warning, self._told)]
 
     def receive(self, message: Message) -> Sequence[Request]:
         """Return what a message asks for. Raises InvalidRequestError."""
@@ -131,8 +123,9 @@ class Mistral:
             message = "the session can be updated before its first audio only"
             raise MessageError(message, code="invalid_value", param="session")
         ref = self._context.new_id("update")
-        self._asked = _merge(self._asked, patch)
-        self._ignored[ref] = [quoted(name) for name in _extras(patch, "session")]
+        self._asked = merge(self._asked, patch)
+        ignored = [quoted(name) for name in extras(patch, "session")]
+        self._unanswered[ref] = notices(patch, f"session.{DELAY}", ignored)
         return [Configure(self._asked, ref)]
 
     def tell(self, event: Event) -> Sequence[Message | Close]:
@@ -151,28 +144,25 @@ class Mistral:
             case RequestRefused():
                 return self._refused(event)
             case Warned():
-                return [_warning(event.code, event.message)]
+                return [_warning(Notice(code=event.code, message=event.message))]
             case Draining():
-                return [_warning("draining", f"the server goes down in {event.seconds_left:.0f} s")]
+                message = f"the server goes down in {event.seconds_left:.0f} s"
+                return [_warning(Notice(code="draining", message=message))]
             case Ended():
                 return list(self._ended(event))
             case _:
                 return ()
 
     def _configured(self, event: Configured) -> Sequence[Message]:
-        if event.ref not in self._ignored:
+        if event.ref not in self._unanswered:
             return ()
         self._in_effect = event.settings
         updated = SessionUpdated(session=self._session()).model_dump_json()
-        ignored = self._ignored.pop(event.ref)
-        if not ignored:
-            return [updated]
-        message = f"not supported, and ignored: {', '.join(ignored)}"
-        return [updated, _warning("unsupported_fields", message, ignored)]
+        return [updated, *map(_warning, self._unanswered.pop(event.ref))]
 
     def _refused(self, event: RequestRefused) -> Sequence[Message]:
-        if event.ref in self._ignored:
-            del self._ignored[event.ref]
+        if event.ref in self._unanswered:
+            del self._unanswered[event.ref]
             self._asked = self._in_effect
         return [_error(event.error)]
 
@@ -215,51 +205,13 @@ class Mistral:
         return Session(
             request_id=self._request_id,
             model=self._context.model,
-            audio_format=AudioFormatFields(
-                encoding=_NAMES[settings.format.encoding], sample_rate=settings.format.rate_hz
-            ),
+            audio_format=show_format(settings.format),
             target_streaming_delay_ms=settings.delay_ms or self._context.default_delay_ms,
-            turn_detection=_show_turn(settings.endpoint),
+            turn_detection=show_turn(settings.endpoint),
         )
 
 
-def _merge(settings: SessionSettings, patch: SessionPatch) -> SessionSettings:
-    if patch.audio_format is not None:
-        encoding = _ENCODINGS[patch.audio_format.encoding]
-        form = AudioFormat(encoding, patch.audio_format.sample_rate)
-        settings = replace(settings, format=form)
-    if "target_streaming_delay_ms" in patch.model_fields_set:
-        settings = replace(settings, delay_ms=patch.target_streaming_delay_ms)
-    if "turn_detection" in patch.model_fields_set:
-        settings = replace(settings, endpoint=_endpoint(patch.turn_detection))
-    return settings
-
-
-def _endpoint(patch: TurnDetectionPatch | None) -> Endpoint:
-    if patch is None:
-        return None
-    return VadEndpoint(threshold=patch.start_threshold, silence_ms=patch.min_silence_ms)
-
-
-def _show_turn(endpoint: Endpoint) -> TurnDetection | None:
-    if not isinstance(endpoint, VadEndpoint):
-        return None
-    return TurnDetection(start_threshold=endpoint.threshold, min_silence_ms=endpoint.silence_ms)
-
-
-def _extras(patch: BaseModel, path: str) -> Iterator[str]:
-    """Return what was asked for in vain, at any depth."""
-    for name, value in (patch.model_extra or {}).items():
-        if value:
-            yield f"{path}.{name}"
-    for name in type(patch).model_fields:
-        part = getattr(patch, name)
-        if isinstance(part, BaseModel):
-            yield from _extras(part, f"{path}.{name}")
-
-
-def _warning(code: str, message: str, params: Sequence[str] = ()) -> str:
-    notice = Notice(code=code, message=message, params=list(params))
+def _warning(notice: Notice) -> str:
     return WarningEvent(warning=notice).model_dump_json()
 
 

@@ -110,9 +110,9 @@ def test_an_address_that_is_wrong_is_refused_before_the_socket_opens(server: Liv
         asyncio.run(knock())
 
 
-def test_an_update_that_the_session_refuses_does_not_spoil_the_next(server: LiveServer) -> None:
+def test_an_update_that_is_refused_does_not_spoil_the_next(server: LiveServer) -> None:
     updates = [
-        {"target_streaming_delay_ms": 81},
+        {"audio_format": {"encoding": "pcm_mulaw", "sample_rate": 1}},
         {"audio_format": {"encoding": "pcm_alaw", "sample_rate": 8000}},
     ]
 

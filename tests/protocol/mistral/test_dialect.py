@@ -42,8 +42,8 @@ FLUSH = {"type": "input_audio.flush"}
 END = {"type": "input_audio.end"}
 
 
-def golden() -> Golden:
-    dialect = Mistral.from_query({"model": "voxtral-mini-latest"}, context())
+def golden(**query: str) -> Golden:
+    dialect = Mistral.from_query({"model": "voxtral-mini-latest", **query}, context())
     return Golden(dialect, TypeAdapter(ServerEvent))
 
 
@@ -161,6 +161,44 @@ def test_updates_are_partial_and_null_brings_the_default_delay_back() -> None:
     assert told == {"type": "session.updated", "session": shown(rate_hz=24000)}
 
 
+NEAREST_MS = [(1, 80), (500, 480), (1000, 960), (1190, 1200), (1800, 1200), (1801, 2400)]
+
+
+@pytest.mark.parametrize(("asked_ms", "taken_ms"), [*NEAREST_MS, (10**30, 2400)])
+def test_the_nearest_delay_is_taken_and_that_is_said(asked_ms: int, taken_ms: int) -> None:
+    play = golden()
+    updated, warning = configure(play, update(target_streaming_delay_ms=asked_ms))
+    assert updated == {"type": "session.updated", "session": shown(delay_ms=taken_ms)}
+    assert play.dialect.settings.delay_ms == taken_ms
+    assert isinstance(warning, dict)
+    assert warning["warning"]["code"] == "unsupported_value"
+    assert warning["warning"]["params"] == ["session.target_streaming_delay_ms"]
+    assert f"got {asked_ms}; {taken_ms} is nearest" in warning["warning"]["message"]
+
+
+def test_the_address_may_choose_the_delay() -> None:
+    play = golden(target_streaming_delay_ms="800")
+    assert play.dialect.settings.delay_ms == 800
+    assert play.greets() == [{"type": "session.created", "session": shown(delay_ms=800)}]
+    form = {"encoding": "pcm_s16le", "sample_rate": 8000}
+    [told] = configure(play, update(audio_format=form))
+    assert told == {"type": "session.updated", "session": shown(rate_hz=8000, delay_ms=800)}
+
+
+def test_what_the_address_asks_for_in_vain_is_said() -> None:
+    created, delay, ignored = golden(target_streaming_delay_ms="1000", language="de").greets()
+    assert created["session"] == shown(delay_ms=960)
+    assert delay["warning"]["params"] == ["target_streaming_delay_ms"]
+    assert ignored["warning"]["params"] == ["language"]
+
+
+@pytest.mark.parametrize("delay", ["", "soon", "0", "-80", "480.5"])
+def test_an_address_with_a_delay_that_is_none_is_refused(delay: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        golden(target_streaming_delay_ms=delay)
+    assert caught.value.param == "target_streaming_delay_ms"
+
+
 def test_fields_that_are_not_supported_are_named() -> None:
     _, told = configure(
         golden(), update(language="de", diarize=True, context_bias=["x"], speaker_references=None)
@@ -192,7 +230,7 @@ def test_turns_are_told_and_only_a_flush_is_done() -> None:
 
 def test_a_refused_update_changes_nothing() -> None:
     play = golden()
-    [request] = play.hears(update(target_streaming_delay_ms=81))
+    [request] = play.hears(update(target_streaming_delay_ms=960))
     assert isinstance(request, Configure)
     refusal = RequestRefused(InvalidRequestError("no such delay"), request.ref)
     [told] = play.says(refusal)
