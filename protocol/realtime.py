@@ -12,6 +12,15 @@ from .openai_realtime.dialect import OpenAIRealtime
 from .session import Configure, Event, Request, SessionSettings
 from .vllm import Vllm
 
+# How a handshake asks for OpenAI's beta: in a header, or from a browser, which can set none.
+_BETA = "realtime=v1"
+_BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+
+
+def asks_for_beta(header: str, subprotocols: Sequence[str]) -> bool:
+    """Say whether a handshake asks for OpenAI's beta. header: its `OpenAI-Beta`."""
+    return _BETA in map(str.strip, header.split(",")) or _BETA_SUBPROTOCOL in subprotocols
+
 
 class Realtime:
     """Speaks OpenAI's dialect until the client's first words are vLLM's.
@@ -31,12 +40,14 @@ class Realtime:
         self._first: Sequence[Request] = ()
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str], context: Context) -> Self:
+    def from_query(
+        cls, query: Mapping[str, str], context: Context, *, is_beta: bool = False
+    ) -> Self:
         """Return the dialect for the address that a client called. Raises InvalidRequestError.
 
-        An `intent` is OpenAI's alone.
+        An `intent` is OpenAI's alone. is_beta: see `asks_for_beta`.
         """
-        openai = OpenAIRealtime.from_query(query, context)
+        openai = OpenAIRealtime.from_query(query, context, is_beta=is_beta)
         return cls(openai, Vllm(context), query)
 
     @property

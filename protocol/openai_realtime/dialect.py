@@ -67,9 +67,11 @@ class OpenAIRealtime:
 
     name: ClassVar[str] = "openai"
 
-    def __init__(self, context: Context, config: Config, ignored: Sequence[Note]) -> None:
+    def __init__(
+        self, context: Context, config: Config, ignored: Sequence[Note], *, is_beta: bool
+    ) -> None:
         """Begin with some settings. ignored: what the address asked for in vain."""
-        self._voice = Voice(context)
+        self._voice = Voice(context, is_beta=is_beta)
         self._new_id = context.new_id
         self._ignored = ignored
         self._items = Conversation(context.new_id)
@@ -80,15 +82,21 @@ class OpenAIRealtime:
         self._unanswered: dict[str, tuple[Update, str | None]] = {}
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str], context: Context) -> Self:
-        """Return the dialect for the address that a client called. Raises InvalidRequestError."""
+    def from_query(
+        cls, query: Mapping[str, str], context: Context, *, is_beta: bool = False
+    ) -> Self:
+        """Return the dialect for the address that a client called. Raises InvalidRequestError.
+
+        is_beta: its handshake asked for the beta, where transcription is an intent of its own.
+        """
         intent = query.get("intent", "transcription")
         if intent != "transcription":
             message = f"expected intent=transcription, got {quoted(intent)}"
             raise MessageError(message, code="invalid_value", param="intent")
         names = [quoted(name) for name in query if name not in _QUERY]
         notes = [Note(name, "it means nothing in the address") for name in names]
-        return cls(context, Config().for_model(query.get("model")), notes)
+        config = Config().for_model(query.get("model"))
+        return cls(context, config, notes, is_beta=is_beta and "intent" in query)
 
     @property
     def settings(self) -> SessionSettings:
@@ -96,7 +104,7 @@ class OpenAIRealtime:
         return self._config.settings()
 
     def greet(self) -> Sequence[Message]:
-        """Return `session.created`, in words that clients of vLLM read too."""
+        """Return `session.created`, in words that clients of vLLM read too, or the beta's."""
         return [self._voice.created(self._config), *self._voice.ignored(self._ignored)]
 
     def receive(self, message: Message) -> Sequence[Request]:

@@ -35,6 +35,13 @@ class SessionCreated(_Event):
     created: int
 
 
+class BetaSessionCreated(_Event):
+    """The greeting in the words of the beta."""
+
+    type: Literal["transcription_session.created"] = "transcription_session.created"
+    session: BetaSession
+
+
 class SessionUpdated(_Event):
     """A change took effect."""
 
@@ -167,6 +174,7 @@ class WarningEvent(_Event):
 
 ServerEvent: TypeAlias = Annotated[
     SessionCreated
+    | BetaSessionCreated
     | SessionUpdated
     | BetaSessionUpdated
     | SpeechStarted

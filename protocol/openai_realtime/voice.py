@@ -15,19 +15,23 @@ from .shapes import Content, Duration, EchoedFault, Fault, Item, LogProb, Notice
 
 
 class Voice:
-    """Says each thing once, in the names of now or, from a client's first use on, of the beta."""
+    """Says each thing once, in the names of now or of the beta, as the client's last update did."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, is_beta: bool) -> None:
         self._context = context
         self._session_id = context.new_id("sess")
-        self.is_beta = False
+        self.is_beta = is_beta
 
     def created(self, config: Config) -> str:
         """Greet with the settings at the start."""
-        session = show(config, self._session_id, self._context.model, [])
+        ignored: list[str] = []
+        about = (config, self._session_id, self._context.model, ignored)
+        if self.is_beta:
+            beta = wire.BetaSessionCreated(event_id=self._event_id(), session=show_beta(*about))
+            return beta.model_dump_json()
         return wire.SessionCreated(
             event_id=self._event_id(),
-            session=session,
+            session=show(*about),
             id=self._session_id,
             created=int(self._context.now_s()),
         ).model_dump_json()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -16,7 +17,7 @@ from ...protocol.errors import NotFoundError, VoxwireError
 from ...protocol.mistral.dialect import Mistral
 from ...protocol.native.dialect import Native
 from ...protocol.native.resume import Resumption, refusal
-from ...protocol.realtime import Realtime
+from ...protocol.realtime import Realtime, asks_for_beta
 from ..connection import Connection
 from ..doors.asgi import visitor_of
 from ..resumption import Carried
@@ -47,7 +48,8 @@ async def realtime(socket: WebSocket) -> None:
     token = visitor_of(socket).token
     session = json.loads(token.session) if token is not None and token.session else None
     opening = [json.dumps({"type": "session.update", "session": session})] if session else []
-    await converse(socket, Realtime.from_query, opening)
+    is_beta = asks_for_beta(socket.headers.get("openai-beta", ""), socket.scope["subprotocols"])
+    await converse(socket, partial(Realtime.from_query, is_beta=is_beta), opening)
 
 
 @router.websocket("/v1/audio/transcriptions/realtime")

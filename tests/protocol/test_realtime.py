@@ -14,7 +14,7 @@ from tests.protocol.fuzz import Step, events, messages, play
 from tests.protocol.golden import context, final, pcm
 from voxwire.protocol.errors import InvalidRequestError
 from voxwire.protocol.openai_realtime import server_events
-from voxwire.protocol.realtime import Realtime
+from voxwire.protocol.realtime import Realtime, asks_for_beta
 from voxwire.protocol.session import (
     Audio,
     Commit,
@@ -80,6 +80,42 @@ def test_an_intent_is_openais() -> None:
     with pytest.raises(InvalidRequestError):
         dialect.receive(json.dumps(START))
     assert type_of_final(dialect) == "conversation.item.done"
+
+
+BETA_SUBPROTOCOLS = ["realtime", "openai-insecure-api-key.k", "openai-beta.realtime-v1"]
+
+
+@pytest.mark.parametrize(
+    ("header", "subprotocols", "expected"),
+    [
+        ("realtime=v1", [], True),
+        ("assistants=v2, realtime=v1", [], True),
+        ("", BETA_SUBPROTOCOLS, True),
+        ("assistants=v2", BETA_SUBPROTOCOLS[:2], False),
+        ("realtime=v10", [], False),
+    ],
+)
+def test_a_handshake_asks_for_the_beta_by_header_or_subprotocol(
+    header: str, subprotocols: list[str], expected: bool
+) -> None:
+    assert asks_for_beta(header, subprotocols) is expected
+
+
+def greeting(*, is_beta: bool, **query: str) -> dict[str, Any]:
+    dialect = Realtime.from_query(query, context(), is_beta=is_beta)
+    [greeting] = dialect.greet()
+    told: dict[str, Any] = json.loads(greeting)
+    return told
+
+
+def test_only_the_betas_transcription_is_greeted_by_a_name_of_its_own() -> None:
+    told = greeting(is_beta=True, intent="transcription")
+    assert told["type"] == "transcription_session.created"
+    assert told["session"]["input_audio_format"] == "pcm16"
+    dialect = Realtime.from_query({"intent": "transcription"}, context(), is_beta=True)
+    assert type_of_final(dialect) == "conversation.item.input_audio_transcription.completed"
+    assert greeting(is_beta=True, model="m")["type"] == "session.created"
+    assert greeting(is_beta=False, intent="transcription")["type"] == "session.created"
 
 
 def test_a_commit_of_nothing_by_who_named_a_model_in_the_address_is_openais() -> None:

@@ -21,7 +21,7 @@ def test_the_beta_interface_brings_the_offline_models_text(server: LiveServer) -
     printed = run_client(python, "openai_beta.py", json.dumps(task))
     events = [json.loads(line) for line in printed.splitlines()]
     types = [event["type"] for event in events]
-    assert types[:2] == ["session.created", "transcription_session.updated"]
+    assert types[:2] == ["transcription_session.created", "transcription_session.updated"]
     assert events[1]["session"]["turn_detection"] is None
     assert types[types.index("input_audio_buffer.committed") + 1] == "conversation.item.created"
     assert events[-1]["transcript"] == offline_text([pcm], 24000)

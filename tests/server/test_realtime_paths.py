@@ -110,6 +110,24 @@ def test_an_address_that_is_wrong_is_refused_before_the_socket_opens(server: Liv
         asyncio.run(knock())
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"additional_headers": {"OpenAI-Beta": "realtime=v1"}},
+        {"subprotocols": ["realtime", "openai-beta.realtime-v1"]},
+    ],
+)
+def test_who_asks_for_the_beta_is_greeted_in_its_words(
+    server: LiveServer, asked: dict[str, Any]
+) -> None:
+    async def greet() -> str:
+        url = f"{server.ws}/v1/realtime?intent=transcription"
+        async with asyncio.timeout(TIMEOUT_S), connect(url, **asked) as socket:
+            return str(json.loads(await socket.recv())["type"])
+
+    assert asyncio.run(greet()) == "transcription_session.created"
+
+
 def test_an_update_that_is_refused_does_not_spoil_the_next(server: LiveServer) -> None:
     updates = [
         {"audio_format": {"encoding": "pcm_mulaw", "sample_rate": 1}},
