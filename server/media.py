@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from .sound import EXPECTED_SOUND, is_sound, what_is_none
+
 SAMPLE_RATE_HZ = 16000
 MAX_STREAMS = 64
 Samples: TypeAlias = npt.NDArray[np.float32]
@@ -97,15 +99,15 @@ class Media:
         """Yield the whole recording as float32 [block_samples], the last block as long as it is.
 
         All channels are averaged. Raises MediaError for a recording longer than `max_s`, of
-        non-finite samples, or of nothing but damaged packets.
+        samples that are no sound, or of nothing but damaged packets.
         """
         n_samples = 0
         for block in _cut(_resample(self._frames()), block_samples):
             n_samples += len(block)
             if max_s is not None and n_samples > max_s * SAMPLE_RATE_HZ:
                 raise MediaError(self.name, f"at most {max_s:g} s of audio", "more")
-            if not np.isfinite(block).all():
-                raise MediaError(self.name, "finite samples", "NaN or infinity")
+            if not is_sound(block):
+                raise MediaError(self.name, EXPECTED_SOUND, what_is_none(block))
             yield block
 
     def _frames(self) -> Iterator[av.AudioFrame]:

@@ -10,6 +10,7 @@ import soxr
 
 from ...protocol.errors import InvalidRequestError
 from ...protocol.session import AudioFormat, Encoding
+from ..sound import EXPECTED_SOUND, is_sound, what_is_none
 
 RATE_HZ = 16000
 Samples = npt.NDArray[np.float32]
@@ -53,7 +54,7 @@ class SampleReader:
     def read(self, data: bytes) -> Samples:
         """Return the samples that `data` completes, [n] float32.
 
-        Raises InvalidRequestError for NaN or infinity; nothing of `data` is taken then.
+        Raises InvalidRequestError for what is no sound; nothing of `data` is taken then.
         """
         whole = self._rest + data
         n_used = len(whole) // self._form.frame_bytes * self._form.frame_bytes
@@ -81,8 +82,9 @@ class SampleReader:
             samples = raw.astype(np.float32) / np.float32(32768)
         elif self._form.encoding is Encoding.FLOAT32:
             samples = raw.astype(np.float32)
-            if not np.isfinite(samples).all():
-                raise InvalidRequestError("expected finite samples, got NaN or infinity")
+            if not is_sound(samples):
+                got = what_is_none(samples)
+                raise InvalidRequestError(f"expected {EXPECTED_SOUND}, got {got}")
         else:
             samples = _TABLES[self._form.encoding][raw]
         if self._form.n_channels == 1:

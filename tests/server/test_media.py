@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 import tracemalloc
 from pathlib import Path
@@ -217,11 +218,12 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
         Media(write_picture(tmp_path / "silent.mp4"))
 
 
-def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sample", [np.nan, np.inf, -1e25])
+def test_samples_that_are_no_sound_are_refused(tmp_path: Path, sample: float) -> None:
     source = chirp(16000)
-    source[20_000] = np.nan
+    source[20_000] = sample
     file = write_audio(tmp_path / "a.wav", [source], 16000, "pcm_f32le")
-    with pytest.raises(MediaError, match="expected finite samples"):
+    with pytest.raises(MediaError, match=re.escape(f"from -1 to 1, got {sample:g}")):
         read(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -98,10 +99,11 @@ def test_g711_codes_stand_for_the_samples_of_the_standard(
     assert heard[0] * 32768 == sample
 
 
-def test_not_a_number_is_refused_and_nothing_is_taken() -> None:
+@pytest.mark.parametrize("sample", [np.nan, np.inf, -1e25])
+def test_what_is_no_sound_is_refused_and_nothing_is_taken(sample: float) -> None:
     reader = SampleReader(AudioFormat(Encoding.FLOAT32))
-    bad = np.array([0.1, np.nan], "<f4").tobytes()
-    with pytest.raises(InvalidRequestError, match="finite"):
+    bad = np.array([0.1, sample], "<f4").tobytes()
+    with pytest.raises(InvalidRequestError, match=re.escape(f"from -1 to 1, got {sample:g}")):
         reader.read(bad)
     good = np.array([0.25], "<f4")
     np.testing.assert_array_equal(reader.read(good.tobytes()), good)
