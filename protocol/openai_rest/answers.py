@@ -11,6 +11,10 @@ _DAMAGED = (
 )
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class DurationUsage(BaseModel):
     """How much audio it was."""
 
@@ -47,9 +51,13 @@ class Transcription(BaseModel):
     """`response_format=json`."""
 
     text: str
+    model: str = Field(description="What was served; for Mistral's clients.")
+    language: None = Field(
+        default=None, description="The model does not say which; for Mistral's clients."
+    )
     usage: DurationUsage
-    logprobs: list[LogProb] | None = None
-    damaged_packets: int | None = Field(None, description=_DAMAGED)
+    logprobs: list[LogProb] | None = Field(None, exclude_if=_is_none)
+    damaged_packets: int | None = Field(None, description=_DAMAGED, exclude_if=_is_none)
 
 
 class TimedWord(BaseModel):

@@ -60,9 +60,11 @@ def document(heard: Heard, request: TranscriptionRequest) -> tuple[str, str]:
     if request.format in _DOCUMENTS:
         form, media_type = _DOCUMENTS[request.format]
         return render(heard.transcript, form), media_type
-    verbose = request.format is ResponseFormat.VERBOSE_JSON
-    answer = _verbose(heard, request) if verbose else _plain(heard, request)
-    return answer.model_dump_json(exclude_none=True), "application/json"
+    if request.format is ResponseFormat.VERBOSE_JSON:
+        text = _verbose(heard, request).model_dump_json(exclude_none=True)
+    else:
+        text = _plain(heard, request).model_dump_json()  # whose null language says something
+    return text, "application/json"
 
 
 def done(heard: Heard, request: TranscriptionRequest) -> TextDone:
@@ -96,6 +98,7 @@ def log_probs(tokens: Iterable[TextToken]) -> list[LogProb]:
 def _plain(heard: Heard, request: TranscriptionRequest) -> Transcription:
     return Transcription(
         text=heard.transcript.text,
+        model=heard.transcript.model,
         usage=DurationUsage(seconds=heard.transcript.duration_s),
         logprobs=_asked_log_probs(heard, request),
         damaged_packets=heard.n_damaged or None,

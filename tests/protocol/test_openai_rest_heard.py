@@ -110,6 +110,17 @@ def test_the_log_probabilities_are_of_all_text_tokens_byte_by_byte(heard: Heard)
 
 @settings(deadline=None)
 @given(recordings())
+def test_json_names_its_model_and_a_language_of_null_and_nothing_else_that_is_null(
+    heard: Heard,
+) -> None:
+    text, _ = document(heard, asked("json"))
+    answer = json.loads(text)
+    assert answer.keys() == {"text", "model", "language", "usage"}
+    assert (answer["model"], answer["language"]) == (heard.transcript.model, None)
+
+
+@settings(deadline=None)
+@given(recordings())
 def test_subtitles_and_text_can_be_read_back(heard: Heard) -> None:
     text, text_type = document(heard, asked("text"))
     assert (text, text_type) == (heard.transcript.text + "\n", "text/plain")
