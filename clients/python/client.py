@@ -143,8 +143,8 @@ class Connection:
     async def messages(self) -> AsyncGenerator[Heard, None]:
         """Yield what is told, up to and with the server's Bye, and notices of the client's own.
 
-        Read while you send. Raises VoxwireError where the session failed, and GaveUpError where
-        the server could not be reached again.
+        Read while you send. Raises VoxwireError where the session failed or says what cannot be
+        read, and GaveUpError where the server could not be reached again.
         """
         async with aclosing(self._carrier.inbox.read()) as told:
             async for heard in told:

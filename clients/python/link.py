@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import Mapping
+from typing import TypeVar
 
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -17,6 +19,17 @@ MAX_MESSAGE_BYTES = 16 << 20
 FAREWELL_S = 1.0  # for the server to answer a close
 
 _KNOWN = {type_of(model) for model in server_models()}
+_Told = TypeVar("_Told")
+
+
+class _Head(BaseModel):
+    """What every message has, of a kind that is known here or not."""
+
+    seq: int
+    type: str
+
+
+_HEAD = TypeAdapter(_Head)
 
 
 class Link:
@@ -25,8 +38,9 @@ class Link:
     last_seq: the number of the last message that came.
     """
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, stall_s: float) -> None:
         self._socket = socket
+        self._stall_s = stall_s
         self.last_seq = 0
 
     @classmethod
@@ -49,36 +63,48 @@ class Link:
         except ConnectionRefusedError:
             where = address.partition("?")[0]  # what follows may be a token
             raise ConnectionRefusedError(f"no server answers at {where}") from None
-        return cls(socket)
+        return cls(socket, stall_s)
 
     async def send(self, said: Said) -> None:
         """Send audio, or a message; waits while the server takes no more."""
         await self._socket.send(said)
 
     async def receive_first(self) -> ServerMessage:
-        """Return the message that says which session this is, or that it is none."""
-        message = SERVER_MESSAGE.validate_json(await self._socket.recv(decode=True))
+        """Return the message that says which session this is, or that it is none.
+
+        Raises SessionFailedError where it cannot be read, TimeoutError where none comes.
+        """
+        async with asyncio.timeout(self._stall_s):
+            message = _read(SERVER_MESSAGE, await self._socket.recv())
         self.last_seq = message.seq
         return message
 
     async def receive(self) -> ServerMessage:
         """Return the next message of a kind that is known here; newer servers may know more.
 
-        Raises SessionFailedError where one is missing.
+        Raises SessionFailedError where one is missing or cannot be read.
         """
         while True:
-            text = await self._socket.recv(decode=True)
-            fields = json.loads(text)
-            if fields["seq"] != self.last_seq + 1:
-                message = f"expected message {self.last_seq + 1}, got {fields['seq']}"
-                raise SessionFailedError(message)
+            text = await self._socket.recv()
+            head = _read(_HEAD, text)
+            if head.seq != self.last_seq + 1:
+                raise SessionFailedError(f"expected message {self.last_seq + 1}, got {head.seq}")
             self.last_seq += 1
-            if fields["type"] in _KNOWN:
-                return SERVER_MESSAGE.validate_json(text)
+            if head.type in _KNOWN:
+                return _read(SERVER_MESSAGE, text)
 
     async def close(self) -> None:
         """Leave."""
         await self._socket.close()
+
+
+def _read(kind: TypeAdapter[_Told], text: str | bytes) -> _Told:
+    try:
+        return kind.validate_json(text)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, fault["loc"]))
+    raise SessionFailedError(f"cannot read what the server said: {where}: {fault['msg']}")
 
 
 def end_of(error: ConnectionClosed) -> str:

@@ -13,7 +13,7 @@ from ..dialect import Close, Context, Message
 from ..errors import InvalidRequestError, VoxwireError
 from ..messages import own_words
 from . import messages
-from .parameters import Parameters, parameters_from, settings_from
+from .parameters import Parameters, Settings, parameters_from, settings_from
 from .resume import SentLog
 
 
@@ -207,7 +207,7 @@ class Native:
         text = f"parameter {name[:64]!r} means nothing here; known are {known}"
         return self._say(messages.Warned, code="unknown_parameter", message=text)
 
-    def _written(self, settings: session.SessionSettings) -> Parameters:
+    def _written(self, settings: session.SessionSettings) -> Settings:
         return parameters_from(settings, self._context.default_delay_ms)
 
     def _say(self, kind: type[messages.ServerModel], **fields: Any) -> str:

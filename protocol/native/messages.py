@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, EncodedBytes, Field, TypeAdapter
 
 from ..session import CloseReason
 from .fields import Milliseconds, Ref, Seconds, Segment, StrictBase64, tidy
-from .parameters import Parameters
+from .parameters import Parameters, Settings
 
 # --- what a client says ---
 
@@ -122,7 +122,7 @@ class Ready(ServerModel):
     type: Literal["ready"] = "ready"
     session: str = Field(description="The id of the session, for logs and reports.")
     model: str
-    settings: Parameters
+    settings: Settings
     resume: str | None = Field(
         default=None, description="What to show to go on with the session on another socket."
     )
@@ -158,7 +158,7 @@ class Configured(ServerModel):
     """The settings that hold for the audio that follows."""
 
     type: Literal["configured"] = "configured"
-    settings: Parameters
+    settings: Settings
     ref: Ref = None
 
 

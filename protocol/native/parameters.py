@@ -102,6 +102,13 @@ class Parameters(BaseModel):
     )
 
 
+class Settings(Parameters):
+    """The settings of a session, written out by the server."""
+
+    # Clients read these too, and ignore settings that are newer than they are.
+    model_config = ConfigDict(extra="ignore")
+
+
 def settings_from(wanted: Parameters, held: SessionSettings, pads: PadEndpoint) -> SessionSettings:
     """Return `held` with what is `wanted` in its place.
 
@@ -121,11 +128,11 @@ def settings_from(wanted: Parameters, held: SessionSettings, pads: PadEndpoint) 
     )
 
 
-def parameters_from(settings: SessionSettings, default_delay_ms: int) -> Parameters:
+def parameters_from(settings: SessionSettings, default_delay_ms: int) -> Settings:
     """Return `settings` written out, with nothing left to be guessed."""
     endpoint = settings.endpoint
     vad = endpoint if isinstance(endpoint, VadEndpoint) else None
-    return Parameters(
+    return Settings(
         encoding=settings.format.encoding,
         sample_rate=settings.format.rate_hz,
         channels=settings.format.n_channels,

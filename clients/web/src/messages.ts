@@ -92,7 +92,7 @@ export interface Configured {
   /** 1, 2, 3 ... over the whole session. */
   seq: number;
   type: "configured";
-  settings: Parameters;
+  settings: Settings;
   /** The client's own id of the message. */
   ref?: string;
 }
@@ -206,7 +206,7 @@ export interface Ready {
   /** The id of the session, for logs and reports. */
   session: string;
   model: string;
-  settings: Parameters;
+  settings: Settings;
   /** What to show to go on with the session on another socket. */
   resume?: string;
   /** How long the session waits for that. */
@@ -238,6 +238,28 @@ export interface Score {
   text: string;
   bytes: number[];
   log_prob: number;
+}
+
+/** The settings of a session, written out by the server. */
+export interface Settings {
+  /** How samples are written: pcm_s16le at first. */
+  encoding?: Encoding;
+  /** In Hz: 16000 at first. */
+  sample_rate?: number;
+  /** Interleaved, and averaged: 1 at first. */
+  channels?: number;
+  /** How far the model hears ahead before it writes. Only before audio. The model's own at first. */
+  delay_ms?: 80 | 160 | 240 | 320 | 400 | 480 | 560 | 640 | 720 | 800 | 880 | 960 | 1040 | 1120 | 1200 | 2400;
+  /** What closes segments: a run of nothing written (pads, at first), a voice activity detector (vad), or commits alone (none). */
+  endpoint?: EndpointKind;
+  /** How much silence closes a segment: at first the server's own, which is 800 unless its operator says otherwise; 500 with vad. With pads it is the time without a new word: a pause, and the word after it, which is written when it ends. */
+  silence_ms?: number;
+  /** Speech probability from which vad hears speech: 0.5 at first. */
+  threshold?: number;
+  /** What vad lets through before speech begins: 300 at first. */
+  prefix_padding_ms?: number;
+  /** Log-probabilities of tokens, and words' confidence: false at first. */
+  scores?: boolean;
 }
 
 /** The voice activity detector hears speech: this segment's text will follow. */
