@@ -61,7 +61,7 @@ class Carrier:
         self.inbox = Inbox()
         self._has_more = asyncio.Event()  # to send
         self._has_room = asyncio.Event()
-        self._is_draining = self._is_over = False
+        self._is_ended = self._is_draining = self._is_over = False
         self._failure: Exception | None = None
         self._last_error: VoxwireError | None = None
         self._n_acknowledged = 0
@@ -98,6 +98,7 @@ class Carrier:
         for rest in self._cutter.rest():
             await self._say(rest)
         await self._say(message)
+        self._is_ended |= message == _END
 
     async def say_now(self, message: str) -> None:
         """Send what means nothing later, if there is a connection."""
@@ -108,8 +109,8 @@ class Carrier:
     async def run(self) -> None:
         """Carry the stream to its end. What it ends by is told to the caller."""
         try:
-            while not await self._talk():
-                await self._connect_again()
+            while not await self._talk() and await self._connect_again():
+                pass
         except Exception as error:  # of whatever kind: who reads would wait for ever
             self._failure = error
         finally:
@@ -210,7 +211,7 @@ class Carrier:
     @property
     def _has_more_to_say(self) -> bool:
         """Whether a session that follows would have anything to hear: its end alone is nothing."""
-        return self._ring.kept != (_END,)
+        return not self._is_ended or self._ring.kept not in ((), (_END,))
 
     def _came(self, n_bytes: int, n_controls: int) -> None:
         before = self._ring.n_bytes
@@ -221,13 +222,13 @@ class Carrier:
 
     # --- one connection after another ---
 
-    async def _connect_again(self) -> None:
-        """Open the next connection, however often it takes. Raises VoxwireError."""
-        while True:
+    async def _connect_again(self) -> bool:
+        """Open the next connection, however often; False: none is needed. Raises VoxwireError."""
+        while self._token is not None or self._has_more_to_say:
             await self._attempts.wait()
             try:
                 if await self._go_on():
-                    return
+                    return True
             except InvalidStatus as error:
                 refusal = refusal_of(error.response)
                 if error.response.status_code < 500:
@@ -235,6 +236,7 @@ class Carrier:
                 await self.inbox.put(self._attempts.failed(refusal.message))
             except _BROKEN as error:
                 await self.inbox.put(self._attempts.failed(str(error) or type(error).__name__))
+        return False
 
     async def _go_on(self) -> bool:
         """Connect to the session at hand, or to one that follows it; return whether it is so."""
@@ -281,8 +283,7 @@ class Carrier:
         self._settings, self._token = ready.settings, ready.resume
         self._ring.max_bytes = int(self._persistence.keep_s * format_of(ready.settings).bytes_per_s)
         self._ring.begin_session()
-        self._is_draining, self._last_error = False, None
-        self._n_acknowledged, self._came_s = 0, 0.0
+        self._is_draining, self._last_error, self._n_acknowledged = False, None, 0
 
     def _follow(self, audio_s: float) -> None:
         """Let another session follow, behind so many seconds of this one."""

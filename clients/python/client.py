@@ -32,7 +32,7 @@ async def stream(
     persistence: Persistence | None = None,
     **parameters: Any,
 ) -> AsyncGenerator[Heard, None]:
-    """Send `audio` as it comes, and yield what the server says, up to and with its `bye`.
+    """Send `audio` as it comes, and yield what the server says, as `Connection.messages` does.
 
     audio: PCM16 at 16 kHz unless the parameters say otherwise, cut anywhere. persistence: see
     `connect`. parameters: those of the address, such as delay_ms=480 or endpoint="vad". What
@@ -143,8 +143,9 @@ class Connection:
     async def messages(self) -> AsyncGenerator[Heard, None]:
         """Yield what is told, up to and with the server's Bye, and notices of the client's own.
 
-        Read while you send. Raises VoxwireError where the session failed or says what cannot be
-        read, and GaveUpError where the server could not be reached again.
+        A session that is lost after its end was said ends with a Gap in place of a Bye. Read while
+        you send. Raises VoxwireError where the session failed or says what cannot be read, and
+        GaveUpError where the server could not be reached again.
         """
         async with aclosing(self._carrier.inbox.read()) as told:
             async for heard in told:

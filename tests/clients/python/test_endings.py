@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from voxwire.clients.python import Heard, Persistence, stream
-from voxwire.protocol.errors import SessionFailedError
-from voxwire.protocol.native.messages import Bye, Ready
+from voxwire.clients.python import Gap, Heard, Persistence, Reconnecting, stream
+from voxwire.protocol.errors import EngineDeadError, SessionFailedError
+from voxwire.protocol.native.messages import Bye, Error, Partial, Ready
 
 TIMEOUT_S = 20
 AUDIO = bytes(3200)
@@ -22,6 +22,8 @@ READY = {"type": "ready", "session": "s", "model": "m", "settings": SETTINGS}
 RESUMABLE = {**READY, "resume": "token", "resume_grace_s": 30}
 PARTIAL = {"type": "partial", "segment": 0, "delta": "half", "text": "half", "at_s": 0.05}
 ALL_CAME = {"type": "received", "audio_bytes": len(AUDIO), "controls": 1}
+ENGINE_DEAD = {"type": "error", "code": "engine_dead", "message": "the engine failed"}
+LOST = {"type": "error", "code": "resume_lost", "message": "no such session"}
 AT_ONCE = Persistence(first_s=0.001, longest_s=0.002)
 
 Script: TypeAlias = Callable[[ServerConnection], Awaitable[None]]
@@ -86,6 +88,29 @@ def heard(
 
 def kinds(told: list[Heard]) -> list[type[Heard]]:
     return [type(message) for message in told]
+
+
+@pytest.mark.parametrize(
+    "scripts",
+    [
+        [telling(RESUMABLE, PARTIAL, ALL_CAME, is_cut=True), telling(LOST)],
+        [telling(READY, PARTIAL, ALL_CAME, is_cut=True)],
+    ],
+    ids=["not to be resumed", "lost at once"],
+)
+def test_a_session_lost_after_its_end_leaves_a_gap_and_nothing_to_wait_for(
+    scripts: list[Script],
+) -> None:
+    told, end = heard(*scripts)
+    assert kinds(told) == [Ready, Partial, Reconnecting, Gap]
+    assert told[-1] == Gap(start_s=0.0, end_s=0.1, segment=0, text="half")
+    assert end is None
+
+
+def test_an_engine_that_dies_after_the_end_was_confirmed_is_raised() -> None:
+    told, end = heard(telling(RESUMABLE, ALL_CAME, ENGINE_DEAD, bye("error")))
+    assert kinds(told) == [Ready, Error, Bye]
+    assert isinstance(end, EngineDeadError)
 
 
 @pytest.mark.parametrize(
