@@ -83,9 +83,10 @@ export class Stream {
     this.say({ type: "commit" });
   }
 
-  /** Change what may be changed while it runs. */
+  /** Change how segments close; of how they did nothing stays, as it may not go with it. */
   configure(change: Parameters): void {
-    this.parameters = { ...this.parameters, ...change };
+    const { endpoint, silence_ms, threshold, prefix_padding_ms, ...rest } = this.parameters;
+    this.parameters = { ...rest, ...change };
     this.say({ type: "config", ...change });
   }
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
@@ -246,6 +247,32 @@ def test_a_session_that_the_server_lost_is_told_and_followed_by_another(page: Pa
     idle(page)
     starts = page.locator(".segments .at").all_inner_texts()
     assert starts == sorted(starts)
+
+
+def test_a_session_that_follows_closes_segments_as_was_chosen_last(page: Page) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if "resume=" in socket.url:
+            refusal = {"seq": 1, "type": "error", "code": "resume_lost", "message": "no such"}
+            socket.send(json.dumps(refusal))
+            socket.close(code=1008)
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket("**/v1/stream*", pass_on)
+    page.locator("summary").click()
+    page.get_by_label("Delay").select_option("960")
+    press(page)
+    expect(page.locator(".state")).to_have_text("listening")
+    page.get_by_label("Close a segment").select_option("none")
+    sockets[0].close(code=1011)
+    expect(page.get_by_role("alert")).to_contain_text("may be missing")
+    expect(page.locator(".state")).to_have_text("listening")
+    queries = [dict(parse_qsl(urlsplit(socket.url).query)) for socket in sockets]
+    assert queries[0] == {"delay_ms": "960", "endpoint": "pads", "silence_ms": "800"}
+    assert queries[2] == {"delay_ms": "960", "endpoint": "none"}
 
 
 def scripted(page: Page, *messages: dict[str, Any]) -> list[Any]:
