@@ -1,5 +1,7 @@
 // What can go wrong, in words that say what to do about it.
 
+import type { Error as ServerError } from "./messages";
+
 export type ProblemKind =
   | "insecure"
   | "refused"
@@ -22,6 +24,12 @@ export class Problem extends Error {
   ) {
     super(detail || kind);
   }
+}
+
+/** Return what a session failed by. */
+export function problemOf({ code, message }: ServerError): Problem {
+  const isFull = ["at_capacity", "overloaded", "not_ready"].includes(code);
+  return new Problem(isFull ? "full" : "failed", message);
 }
 
 export interface Words {

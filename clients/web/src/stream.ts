@@ -2,7 +2,7 @@
 
 import type { Bye, ClientMessage, Error, Parameters, ServerMessage } from "./messages";
 import { RATE_HZ } from "./capture/framer";
-import { Problem } from "./problems";
+import { Problem, problemOf } from "./problems";
 import { Ring } from "./ring";
 import { diagnose, subprotocols } from "./server";
 
@@ -185,21 +185,25 @@ export class Stream {
     if (this.isEnding) this.expectEnd();
   }
 
-  /** The session cannot be gone on with; the close follows, and then a new session. */
+  /** The session cannot be gone on with; the close follows, and then what was not heard. */
   private refused(error: Error): void {
     if (error.code !== "resume_lost") return this.over(problemOf(error));
     this.lose();
   }
 
   private part(bye: Bye): void {
-    const [first] = this.ring.all;
-    const hasMore = !this.isEnding || (first !== undefined && first !== END);
     // The close follows, and then another server.
-    if (bye.reason === "shutdown" && hasMore) return this.follow(bye.audio_s);
+    if (bye.reason === "shutdown" && this.hasMore) return this.follow(bye.audio_s);
     if (bye.reason === "end" || bye.reason === "shutdown") return this.over(null);
     // A server that had no time to finish: another may go on.
-    if (hasMore && FOLLOWED.includes(this.failure?.code ?? "")) return this.lose();
+    if (this.hasMore && FOLLOWED.includes(this.failure?.code ?? "")) return this.lose();
     this.over(this.failure ? problemOf(this.failure) : new Problem("failed", bye.reason));
+  }
+
+  /** Whether a session that follows would have anything to hear: its end alone is nothing. */
+  private get hasMore(): boolean {
+    const [first] = this.ring.all;
+    return !this.isEnding || (first !== undefined && first !== END);
   }
 
   /** Let a new session follow, behind so many seconds of the one at hand. */
@@ -215,7 +219,8 @@ export class Stream {
     this.ring.came(Math.round(this.finalS * RATE_HZ) * 2, 0);
     const cameS = this.ring.bytes / BYTES_PER_S;
     this.hearer.onGap(this.fromS + Math.min(this.finalS, cameS), this.fromS + cameS);
-    this.follow(cameS);
+    if (this.hasMore) this.follow(cameS);
+    else this.over(null);
   }
 
   private expectEnd(): void {
@@ -289,9 +294,4 @@ export class Stream {
     this.drop();
     this.hearer.onEnd(problem);
   }
-}
-
-function problemOf({ code, message }: Error): Problem {
-  const isFull = ["at_capacity", "overloaded", "not_ready"].includes(code);
-  return new Problem(isFull ? "full" : "failed", message);
 }

@@ -275,6 +275,40 @@ def test_a_session_that_follows_closes_segments_as_was_chosen_last(page: Page) -
     assert queries[2] == {"delay_ms": "960", "endpoint": "none"}
 
 
+def test_a_session_that_is_lost_after_its_end_ends_the_recording_and_says_so(page: Page) -> None:
+    addresses: list[str] = []
+
+    def open_socket(socket: WebSocketRoute) -> None:
+        def hear(frame: str | bytes) -> None:
+            if isinstance(frame, bytes):
+                n_bytes.append(len(frame))
+            elif json.loads(frame)["type"] == "end":
+                tell(2, type="received", audio_bytes=sum(n_bytes), controls=1)
+                socket.close(code=1011)
+
+        def tell(seq: int, **message: object) -> None:
+            socket.send(json.dumps({"seq": seq, **message}))
+
+        n_bytes: list[int] = []
+        addresses.append(socket.url)
+        if "resume=" in socket.url:
+            tell(1, type="error", code="resume_lost", message="no such session")
+            socket.close(code=1008)
+        else:
+            socket.on_message(hear)
+            tell(1, type="ready", session="s", model="m", settings={}, resume="token")
+
+    page.route_web_socket("**/v1/stream*", open_socket)
+    press(page)
+    expect(page.locator(".state")).to_have_text("listening")
+    page.wait_for_timeout(500)
+    press(page)
+    idle(page)
+    expect(page.get_by_role("alert")).to_contain_text("may be missing")
+    expect(page.locator(".state")).to_have_text(re.compile(r"0:\d\d, nothing was said"))
+    assert ["resume=" in address for address in addresses] == [False, True]
+
+
 def scripted(page: Page, *messages: dict[str, Any]) -> list[Any]:
     """Answer the page's socket with these messages; return what the page says, as it grows."""
     said: list[Any] = []
