@@ -9,6 +9,7 @@ export type ProblemKind =
   | "broken"
   | "lost-microphone"
   | "gone"
+  | "unopened"
   | "full"
   | "forbidden"
   | "failed"
@@ -75,6 +76,13 @@ export function wordsOf(problem: Problem): Words {
       return {
         title: "The server does not answer",
         text: "It may have been stopped, or the network is down. Start it, then try again.",
+      };
+    case "unopened":
+      return {
+        title: "The server is there, but the connection for sound is refused",
+        text:
+          "It is a WebSocket. A proxy in between has to pass it on, and the server has to allow " +
+          "this page's address (--allow-origins). Files can be transcribed all the same.",
       };
     case "full":
       return { title: "The server has no room", text: `${said} Try again in a moment.`.trim() };

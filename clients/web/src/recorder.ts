@@ -2,9 +2,10 @@
 
 import type { Frame } from "./capture/framer";
 import { openMicrophone, type Microphone } from "./capture/microphone";
+import type { Hearer } from "./hearer";
 import type { ServerMessage, Warned } from "./messages";
-import { Problem } from "./problems";
-import { Stream, type Hearer } from "./stream";
+import { Problem, wordsOf } from "./problems";
+import { Stream } from "./stream";
 import { addFinal, addPartial, clock, keepOpenText, newTake, type Take } from "./transcript";
 import { hideBanner, showNotice, showProblem } from "./view/banner";
 import { announce, byId } from "./view/dom";
@@ -36,7 +37,7 @@ export class Recorder implements Hearer {
   private view: TakeView | null = null;
   /** The connection is lost, and tried again. */
   private isAway = false;
-  /** Puts the word away that the server goes down. */
+  /** Puts the word away that the server goes down, or lets no sound in. */
   private endWarning: () => void = () => undefined;
 
   constructor(
@@ -145,11 +146,13 @@ export class Recorder implements Hearer {
     }
   }
 
+  onUnopened(problem: Problem): void {
+    this.lose("no connection, trying again");
+    this.endWarning = showNotice(wordsOf(problem));
+  }
+
   onBroken(): void {
-    this.isAway = true;
-    hideLag();
-    this.showButton();
-    this.shown().setState("connection lost, trying again", "wrong");
+    this.lose("connection lost, trying again");
     announce("The connection was lost. Trying again.");
   }
 
@@ -180,6 +183,13 @@ export class Recorder implements Hearer {
     this.isAway = false;
     this.move("idle");
     announce(problem ? "The recording ended early." : "The recording is finished.");
+  }
+
+  private lose(state: string): void {
+    this.isAway = true;
+    hideLag();
+    this.showButton();
+    this.shown().setState(state, "wrong");
   }
 
   /** again: what to tell where the connection was lost before. */

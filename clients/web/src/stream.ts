@@ -2,6 +2,7 @@
 
 import type { Bye, ClientMessage, Error, Parameters, ServerMessage } from "./messages";
 import { RATE_HZ } from "./capture/framer";
+import type { Hearer } from "./hearer";
 import { Problem, problemOf } from "./problems";
 import { Ring } from "./ring";
 import { diagnose, subprotocols } from "./server";
@@ -9,6 +10,8 @@ import { diagnose, subprotocols } from "./server";
 const BACK_OFF_MS = [250, 500, 1000, 2000, 4000, 8000];
 /** Without anything from a server for so long, it is given up. */
 const GIVE_UP_MS = 120_000;
+/** Sockets that are tried before one has opened, while the server answers all else. */
+const FIRST_TRIES = 4;
 /** A socket that takes longer to open, or a server that takes longer to end, is given up. */
 const PATIENCE_MS = 15_000;
 /** A socket over which nothing comes for so long, though something is owed, is broken. */
@@ -20,22 +23,6 @@ const BYTES_PER_S = 2 * RATE_HZ;
 const FOLLOWED = ["shutdown", "engine_dead"];
 const END = JSON.stringify({ type: "end" });
 
-/** What a stream tells. */
-export interface Hearer {
-  /** A message of the server. fromS: where on the recording its session's clock began. */
-  onMessage(message: ServerMessage, fromS: number): void;
-  /** The socket broke; it is tried again. */
-  onBroken(): void;
-  /** The session goes on where it was: nothing is lost. */
-  onResumed(): void;
-  /** The session was lost: what was said in between may be missing. */
-  onGap(fromS: number, toS: number): void;
-  /** The server wants a key; resolve to true to try again. */
-  onKeyWanted(): Promise<boolean>;
-  /** It is over: as wished, or by a problem. */
-  onEnd(problem: Problem | null): void;
-}
-
 export class Stream {
   private socket: WebSocket | null = null;
   private isOpen = false;
@@ -45,6 +32,8 @@ export class Stream {
   private isDraining = false;
   /** A server that never answered is not worth waiting for. */
   private wasEverOpen = false;
+  /** What is told where nothing is open, and it ends. */
+  private away = new Problem("gone");
   private attempt = 0;
   private lostAtMs: number | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,12 +84,12 @@ export class Stream {
     this.isEnding = true;
     this.say({ type: "end" });
     if (this.isOpen) this.expectEnd();
-    else if (!this.wasEverOpen && !this.socket) this.over(new Problem("gone"));
+    else if (!this.wasEverOpen && !this.socket) this.over(this.away);
   }
 
   /** Wait no longer for a server that is away. */
   giveUp(): void {
-    this.over(new Problem("gone"));
+    this.over(this.away);
   }
 
   private say(message: ClientMessage): void {
@@ -181,6 +170,7 @@ export class Stream {
     clearTimeout(this.timer);
     this.isOpen = true;
     this.wasEverOpen = true;
+    this.away = new Problem("gone");
     this.sendAll();
     if (this.isEnding) this.expectEnd();
   }
@@ -266,12 +256,21 @@ export class Stream {
     if (reason === "key") return this.askForKey();
     const isHopeless = reason?.kind === "forbidden" || !this.wasEverOpen;
     if (reason && isHopeless) return this.over(reason);
-    this.again(reason);
+    if (!this.wasEverOpen) this.unopened();
+    else this.again(reason);
   }
 
   private broken(): void {
     this.hearer.onBroken();
     if (!this.token && this.lastSeq > 0) this.lose();
+  }
+
+  /** Whatever stands between may let pages through, and no sockets. */
+  private unopened(): void {
+    this.away = new Problem("unopened");
+    if (this.attempt === FIRST_TRIES - 1) return this.over(this.away);
+    if (this.attempt === 0) this.hearer.onUnopened(this.away);
+    this.again(null);
   }
 
   private async askForKey(): Promise<void> {

@@ -52,6 +52,76 @@ def test_no_server_for_two_minutes_ends_the_recording_and_keeps_its_text(page: P
     assert "three" in finals(page)
 
 
+REFUSED = "The server is there, but the connection for sound is refused"
+
+
+def test_a_server_that_lets_no_socket_through_is_told_at_once_and_soon_given_up(page: Page) -> None:
+    """A proxy without WebSockets, or a server that does not allow the page's address."""
+    sockets: list[WebSocketRoute] = []
+
+    def refuse(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.close()
+
+    page.route_web_socket("**/v1/stream*", refuse)
+    press(page)
+    expect(page.get_by_role("alert")).to_contain_text(REFUSED)
+    expect(page.locator(".state")).to_have_text("ended early")
+    idle(page)
+    assert len(sockets) == 4
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_contain_text(REFUSED)
+    idle(page)
+
+
+def test_who_stops_while_no_socket_opens_need_not_wait(page: Page) -> None:
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)  # no second try comes
+    page.route_web_socket("**/v1/stream*", lambda socket: socket.close())
+    press(page)
+    expect(page.get_by_role("alert")).to_contain_text(REFUSED)
+    expect(page.locator(".state")).to_have_text("no connection, trying again")
+    press(page)
+    idle(page)
+    expect(page.get_by_role("alert")).to_contain_text(REFUSED)
+
+
+def test_a_first_socket_that_hangs_can_be_given_up(page: Page) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def refuse_one(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if len(sockets) == 1:
+            socket.close()
+
+    page.route_web_socket("**/v1/stream*", refuse_one)
+    press(page)
+    while len(sockets) < 2:
+        page.wait_for_timeout(50)
+    press(page)
+    expect(page.get_by_role("button", name="Give up")).to_be_enabled()
+    press(page)
+    idle(page)
+    expect(page.get_by_role("alert")).to_contain_text(REFUSED)
+
+
+def test_a_socket_that_opens_at_a_later_try_takes_the_word_away(page: Page) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def refuse_two(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if len(sockets) < 3:
+            socket.close()
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket("**/v1/stream*", refuse_two)
+    press(page)
+    expect(page.locator(".state")).to_have_text("listening")
+    expect(page.locator("#problem")).to_be_hidden()
+    heard_all(page)
+
+
 def test_a_server_that_answers_nothing_is_asked_again(page: Page) -> None:
     """A network that vanished: a request over it would be waited for until the system gives up."""
     asked: list[Route] = []
