@@ -109,8 +109,7 @@ class Session:
         """Do what the client asks; waits while the engine has no room for more audio.
 
         Raises InvalidRequestError: nothing was done then, and the session goes on. What comes while
-        the server goes down is dropped: its client cannot have known. Must not be cancelled: shield
-        it, or audio is taken in part.
+        the server goes down is dropped: its client cannot know. Shield it from being cancelled.
         """
         async with self._turn:
             try:
@@ -181,8 +180,7 @@ class Session:
             if self.state in (State.CREATED, State.STREAMING):
                 self._receipts.stop()
                 self._tell([Draining(seconds_left)])
-                # A client that is too slow to be told has ended the session with that.
-                with contextlib.suppress(*_ENGINE_ENDED, IllegalMoveError):
+                with contextlib.suppress(*_ENGINE_ENDED, IllegalMoveError):  # ended by a full outbox
                     await self._finish(CloseReason.SHUTDOWN)
 
     def fail(self, error: VoxwireError) -> None:

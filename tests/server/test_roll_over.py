@@ -83,7 +83,8 @@ def text_of(messages: list[Heard]) -> str:
 
 def said(final: Final, segment: int = 0, from_s: float = 0.0) -> tuple[Any, ...]:
     """Return what a final says, as that of a session which follows others."""
-    words = tuple((word.text, round(word.end_s + from_s, 3)) for word in final.words)
+    # Six digits, as the client adds: a tie at fewer would be rounded either way.
+    words = tuple((word.text, round(word.end_s + from_s, 6)) for word in final.words)
     return (final.segment + segment, final.text, words)
 
 
