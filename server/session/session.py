@@ -180,7 +180,7 @@ class Session:
             if self.state in (State.CREATED, State.STREAMING):
                 self._receipts.stop()
                 self._tell([Draining(seconds_left)])
-                with contextlib.suppress(*_ENGINE_ENDED, IllegalMoveError):  # ended by a full outbox
+                with contextlib.suppress(*_ENGINE_ENDED, IllegalMoveError):  # full: it ended
                     await self._finish(CloseReason.SHUTDOWN)
 
     def fail(self, error: VoxwireError) -> None:
