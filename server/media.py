@@ -1,7 +1,7 @@
 """Decode audio files of any container that FFmpeg reads to 16 kHz mono float32, in blocks.
 
-Memory stays bounded however long the recording is. What comes out depends on the audio alone, not
-on how its container cuts it into packets.
+Memory stays bounded however long the recording is. What comes out depends on the audio and its time
+alone, not on how its container cuts it into packets.
 """
 
 from __future__ import annotations
@@ -9,21 +9,18 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, TypeAlias
+from typing import BinaryIO, Self
 
 import av
-import numpy as np
-import numpy.typing as npt
-import soxr
+from av.stream import Disposition
 
+from .frames import SAMPLE_RATE_HZ, Samples, cut, on_time, resample
 from .sound import EXPECTED_SOUND, is_sound, what_is_none
 
-SAMPLE_RATE_HZ = 16000
 MAX_STREAMS = 64
-Samples: TypeAlias = npt.NDArray[np.float32]
 _DECLARE_LENGTH = {
     "aiff",
     "caf",
@@ -34,14 +31,20 @@ _DECLARE_LENGTH = {
     "w64",
     "wav",
 }
+# Of others, FFmpeg counts frames as if all were like the first.
+_HAVE_CLOCK = {
+    "asf",
+    "flv",
+    "matroska,webm",
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "mpeg",
+    "mpegts",
+    "ogg",
+}
 # Playlists name other files and addresses; an uploaded one must not make us read them.
 _NO_OTHER_FILES = {"protocol_whitelist": "none"}
 # What PyAV raises for damaged files besides FFmpeg's errors: what its own code trips over.
 _DECODING_ERRORS = (av.error.FFmpegError, LookupError, OSError, ValueError)
-_TO_NUMPY = {"u8", "s16", "s32", "flt", "dbl"}  # and their planar kin
-# PyAV counts the planes of a frame to the first empty one, and FFmpeg's own array has room for so
-# many: with as many channels or more it reads beyond.
-_MAX_PLANES = 7
 
 
 class MediaError(Exception):
@@ -73,6 +76,7 @@ class Media:
             opened.close()
         try:
             self._container = self._open_container()
+            self._stream = self._audio_stream()
         except MediaError:
             self._close_file()
             raise
@@ -98,11 +102,16 @@ class Media:
     ) -> Iterator[Samples]:
         """Yield the whole recording as float32 [block_samples], the last block as long as it is.
 
-        All channels are averaged. Raises MediaError for a recording longer than `max_s`, of
-        samples that are no sound, or of nothing but damaged packets.
+        All channels are averaged. Where the container's clock passes without audio, before it or
+        between, there is silence, so that times are those that a player shows.
+
+        Raises MediaError for a recording longer than `max_s`, of samples that are no sound, or of
+        nothing but damaged packets.
         """
         n_samples = 0
-        for block in _cut(_resample(self._frames()), block_samples):
+        has_clock = self._container.format.name in _HAVE_CLOCK
+        timed = on_time(self._frames(), self._start_s(), has_clock=has_clock)
+        for block in cut(resample(timed), block_samples):
             n_samples += len(block)
             if max_s is not None and n_samples > max_s * SAMPLE_RATE_HZ:
                 raise MediaError(self.name, f"at most {max_s:g} s of audio", "more")
@@ -113,7 +122,7 @@ class Media:
     def _frames(self) -> Iterator[av.AudioFrame]:
         n_frames = 0
         try:
-            for packet in self._container.demux(audio=0):
+            for packet in self._container.demux(self._stream):
                 frames = self._decode(packet)
                 n_frames += len(frames)
                 yield from frames
@@ -155,10 +164,24 @@ class Media:
         if n_streams > MAX_STREAMS:
             container.close()
             raise MediaError(self.name, f"at most {MAX_STREAMS} streams", f"{n_streams} ({form})")
-        if not container.streams.audio:
-            container.close()
-            raise MediaError(self.name, "an audio stream", f"none in this file ({form})")
         return container
+
+    def _audio_stream(self) -> av.AudioStream:
+        """Return the stream that a player would play: the default one of those with a decoder."""
+        streams = self._container.streams.audio
+        # PyAV's types hide that an unknown codec has no context.
+        known = [each for each in streams if each.codec_context is not None]  # type: ignore[redundant-expr]
+        if known:
+            defaults = (each for each in known if each.disposition & Disposition.default)
+            return next(defaults, known[0])
+        form = self._container.format.long_name
+        self._container.close()
+        expected = "an audio codec that FFmpeg knows" if streams else "an audio stream"
+        raise MediaError(self.name, expected, f"none in this file ({form})")
+
+    def _start_s(self) -> float | None:
+        start: int | None = self._container.start_time  # though PyAV's types say that it is known
+        return None if start is None else start / av.time_base
 
     def _declared_duration_s(self) -> float | None:
         duration = self._container.duration
@@ -174,59 +197,3 @@ def _seekable(file: BinaryIO) -> BinaryIO:
     shutil.copyfileobj(file, whole)
     whole.seek(0)
     return whole
-
-
-def _mono(frame: av.AudioFrame) -> Samples:
-    """Return the mean of a frame's channels, scaled to [-1, 1]: float32 [samples]."""
-    frame = _readable(frame)
-    raw = frame.to_ndarray()
-    channels = raw if frame.format.is_planar else raw.reshape(-1, frame.layout.nb_channels).T
-    mean: Samples = _scaled(channels).mean(axis=0, dtype=np.float32)
-    return mean
-
-
-def _readable(frame: av.AudioFrame) -> av.AudioFrame:
-    """Return a frame that PyAV can hand to NumPy, of the same samples."""
-    packed = frame.format.packed.name
-    has_too_many = frame.format.is_planar and frame.layout.nb_channels > _MAX_PLANES
-    if packed in _TO_NUMPY and not has_too_many:
-        return frame
-    packed = packed if packed in _TO_NUMPY else "dbl"
-    (readable,) = av.AudioResampler(packed, frame.layout, frame.sample_rate).resample(frame)
-    return readable
-
-
-def _scaled(samples: npt.NDArray[np.generic]) -> Samples:
-    floats = samples.astype(np.float32)
-    if samples.dtype == np.uint8:  # unsigned: silence is 128
-        return (floats - 128) / np.float32(128)
-    if np.issubdtype(samples.dtype, np.signedinteger):
-        return floats / np.float32(2 ** (8 * samples.dtype.itemsize - 1))
-    return floats
-
-
-def _resample(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
-    """Yield frames as 16 kHz mono. A broadcast stream may change its rate on the way."""
-    rate_hz, stream = 0, None
-    for frame in frames:
-        if stream is None or frame.sample_rate != rate_hz:
-            if stream is not None:
-                yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-            rate_hz = frame.sample_rate
-            stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-        yield stream.resample_chunk(_mono(frame))
-    if stream is not None:
-        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
-def _cut(pieces: Iterable[Samples], block_samples: int) -> Iterator[Samples]:
-    """Yield the same samples in blocks of `block_samples`, then the rest."""
-    held = np.zeros(0, np.float32)
-    for piece in pieces:
-        held = np.concatenate([held, piece])
-        n_whole = len(held) // block_samples * block_samples
-        for start in range(0, n_whole, block_samples):
-            yield held[start : start + block_samples]
-        held = held[n_whole:]
-    if len(held):
-        yield held

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from .media import SAMPLE_RATE_HZ, Samples
+from .frames import SAMPLE_RATE_HZ, Samples
 
 
 class Clock(Protocol):

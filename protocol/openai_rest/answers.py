@@ -6,9 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-_DAMAGED = (
-    "So many packets of the file could not be decoded and were left out; times after are early."
-)
+_DAMAGED = "So many packets of the file could not be decoded and were left out."
 
 
 def _is_none(value: object) -> bool:

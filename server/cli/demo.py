@@ -22,8 +22,9 @@ from ...model.checkpoint.hub import EMBEDDED
 from ...model.delay import MS_PER_TOKEN, delay_tokens_from_ms
 from ...model.errors import AudioError
 from ...model.text import Delta, Word
+from ..frames import SAMPLE_RATE_HZ
 from ..live import LiveTranscriber
-from ..media import SAMPLE_RATE_HZ, Media, MediaError
+from ..media import Media, MediaError
 from ..pacing import Clock, WallClock, as_spoken
 from .progress import complain, errors, load_with_progress, printable
 from .transcribe import DelayMs, ModelSpec

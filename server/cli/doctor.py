@@ -24,8 +24,9 @@ from ...model import blas, machine
 from ...model.checkpoint.hub import EMBEDDED
 from ...model.delay import delay_tokens_from_ms
 from ...model.errors import ModelError
+from ..frames import SAMPLE_RATE_HZ, Samples
 from ..live import LiveTranscriber, OpenModel, open_model
-from ..media import SAMPLE_RATE_HZ, Media, MediaError, Samples
+from ..media import Media, MediaError
 from .demo import RECORDING
 from .speed import slow_blas
 

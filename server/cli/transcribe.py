@@ -18,8 +18,9 @@ from ...model.offline import BLOCK_TOKENS
 from ...protocol.formats import OutputFormat, render
 from ...protocol.transcript import Transcript
 from ..collector import Collector
+from ..frames import SAMPLE_RATE_HZ
 from ..live import LiveTranscriber, OpenModel
-from ..media import SAMPLE_RATE_HZ, Media, MediaError
+from ..media import Media, MediaError
 from .progress import audio_bar, complain, errors, load_with_progress, printable
 
 STDIN = "-"
@@ -149,7 +150,7 @@ class Job:
         self, media: Media, duration_s: float, elapsed_s: float, output: Path | None
     ) -> None:
         if media.n_damaged:
-            count = f"{media.n_damaged} damaged packets left out; times after them are early"
+            count = f"{media.n_damaged} damaged packets left out"
             complain(self.console, f"{media.name}: {count}", "yellow")
         if self.quiet or not self.console.is_terminal:
             return

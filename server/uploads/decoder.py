@@ -21,7 +21,8 @@ from typing import BinaryIO
 import av.subtitles.codeccontext
 import av.subtitles.subtitle  # noqa: F401
 
-from ..media import SAMPLE_RATE_HZ, Media, MediaError
+from ..frames import SAMPLE_RATE_HZ
+from ..media import Media, MediaError
 from .pipe import BLOCK_SAMPLES, HEADER, MAX_TEXT_CHARS, RecordKind
 
 NICENESS = 5  # live sessions come first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -46,4 +47,31 @@ def write_picture(file: Path) -> Path:
         picture = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
         container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
+    return file
+
+
+def write_video(
+    file: Path, sound: Signal, heard_s: list[tuple[float, float]], n_streams: int = 1
+) -> Path:
+    """Write a film with the sound at 16 kHz, of which only some spans are in the file."""
+    codec = {".mkv": "pcm_s16le", ".mp4": "aac", ".ts": "mp2"}[file.suffix]
+    with av.open(str(file), "w") as container:
+        video = container.add_stream("mpeg4", rate=10, width=16, height=16, pix_fmt="yuv420p")
+        streams = [container.add_stream(codec, rate=16000, layout="mono") for _ in range(n_streams)]
+        assert isinstance(video, av.VideoStream)
+        for n in range(len(sound) // 1600):
+            picture = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+            picture.pts, picture.time_base = n, Fraction(1, 10)
+            container.mux(video.encode(picture))
+            if not any(first <= n / 10 < last for first, last in heard_s):
+                continue
+            pcm = np.round(sound[None, n * 1600 : (n + 1) * 1600] * 32767).astype(np.int16)
+            for stream in streams:
+                assert isinstance(stream, av.AudioStream)
+                frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+                frame.sample_rate, frame.pts, frame.time_base = 16000, n * 1600, Fraction(1, 16000)
+                container.mux(stream.encode(frame))
+        for each in (video, *streams):
+            assert isinstance(each, av.VideoStream | av.AudioStream)
+            container.mux(each.encode(None))
     return file

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import tracemalloc
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.server.media_files import Signal, chirp, write_audio, write_picture
-from voxwire.server.media import SAMPLE_RATE_HZ, Media, MediaError
+from tests.server.media_files import Signal, chirp, write_audio, write_picture, write_video
+from voxwire.server.frames import SAMPLE_RATE_HZ, on_time
+from voxwire.server.media import Media, MediaError
 
 
 def read(file: Path) -> Signal:
@@ -120,6 +122,43 @@ def test_a_change_of_rate_on_the_way_is_followed(tmp_path: Path) -> None:
     assert correlation(second, chirp(16000)) > 0.98
 
 
+@pytest.mark.parametrize("ending", ["mkv", "mp4", "ts"])
+def test_audio_that_begins_late_or_pauses_keeps_its_times(tmp_path: Path, ending: str) -> None:
+    source = chirp(16000, 6.0)
+    file = write_video(tmp_path / f"a.{ending}", source, [(1.0, 2.0), (4.0, 6.0)])
+    got = read(file)
+    assert len(got) == pytest.approx(6 * SAMPLE_RATE_HZ, abs=0.15 * SAMPLE_RATE_HZ)
+    for quiet in (slice(0, 14_000), slice(35_000, 62_000)):
+        assert np.abs(got[quiet]).max() < 1e-3
+    for heard in (slice(17_000, 31_000), slice(66_000, 90_000)):
+        shifted = np.correlate(got[heard], source[heard][3_000:-3_000], "valid")
+        assert abs(int(shifted.argmax()) - 3_000) < 2_400  # 0.15 s: below it, a clock may jitter
+
+
+def test_a_clock_that_was_set_is_followed_without_silence() -> None:
+    def frame(at_s: float) -> av.AudioFrame:
+        made = av.AudioFrame.from_ndarray(np.ones((1, 1600), np.float32), "flt", "mono")
+        made.sample_rate, made.time_base, made.pts = 16000, Fraction(1, 1000), round(1000 * at_s)
+        return made
+
+    times = [7.0, 7.1, 4000.0, 4000.1, 3.0, 3.1, 3.5]
+    timed = on_time(map(frame, times), 7.0, has_clock=True)
+    samples = np.concatenate([samples for _, samples in timed])
+    assert len(samples) == 16 * 7 * 100 + 4800  # only what passed from 3.2 to 3.5 s
+    assert not samples[9600:14400].any()
+
+
+def test_of_streams_the_first_that_can_be_decoded_is_heard(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "a.mkv", chirp(16000), [(0.0, 2.0)], n_streams=2)
+    data = file.read_bytes()
+    assert data.count(b"A_PCM/INT/LIT") == 2
+    file.write_bytes(data.replace(b"A_PCM/INT/LIT", b"A_XXX/INT/LIT", 1))
+    assert len(read(file)) == 2 * SAMPLE_RATE_HZ
+    file.write_bytes(data.replace(b"A_PCM/INT/LIT", b"A_XXX/INT/LIT"))
+    with pytest.raises(MediaError, match="expected an audio codec that FFmpeg knows, got none"):
+        read(file)
+
+
 def test_the_declared_duration_is_known_before_decoding(tmp_path: Path) -> None:
     with Media(write_audio(tmp_path / "a.flac", [chirp(8000)], 8000, "flac")) as media:
         assert media.duration_s == pytest.approx(2.0)
@@ -164,7 +203,7 @@ def test_what_pyav_trips_over_is_a_damaged_file(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._container, name)
 
-        def demux(self, **_: object) -> None:
+        def demux(self, _: object) -> None:
             raise IndexError("list index out of range")
 
     with Media(write_audio(tmp_path / "a.wav", [chirp(16000)], 16000, "pcm_s16le")) as media:

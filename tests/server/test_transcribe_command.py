@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from tests.server.media_files import chirp, write_audio
 from voxwire.protocol.transcript import Transcript
 from voxwire.server.cli.transcribe import transcribe_command
-from voxwire.server.media import Media, MediaError, Samples
+from voxwire.server.frames import Samples
+from voxwire.server.media import Media, MediaError
 
 app = Typer(pretty_exceptions_enable=False)
 app.command()(transcribe_command)
