@@ -44,7 +44,12 @@ class Section:
         # `not value > 0` also refuses NaN, which JSON readers of Python let through.
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
             raise ConfigError(expected=f"{self.name(key)}: a positive number", got=_show(value))
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(
+                expected=f"{self.name(key)}: a number that a float holds", got=_show(value)
+            ) from None
 
     def allow(self, key: str, *values: object) -> None:
         """Refuse `key` where it is given with a meaning that this model does not have."""

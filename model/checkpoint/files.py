@@ -17,7 +17,7 @@ from ..errors import (
     TokenizerError,
     UnsafeFileError,
 )
-from .header import PICKLE_SUFFIXES
+from .header import PICKLE_SUFFIXES, unreadable
 
 TOKENIZER_FILE = "tekken.json"
 CONFIG_FILES = ("params.json", "config.json")  # in order of preference
@@ -76,7 +76,10 @@ def find_files(directory: Path) -> CheckpointFiles:
     """
     if not directory.is_dir():
         raise MissingFileError(directory, None, "a directory with a checkpoint", "none there")
-    names = [entry.name for entry in directory.iterdir() if entry.is_file()]
+    try:
+        names = [entry.name for entry in directory.iterdir() if entry.is_file()]
+    except OSError as error:
+        raise unreadable(directory, error) from None
     config = next((name for name in CONFIG_FILES if name in names), None)
     weights = select_weights(names)
     if not weights:

@@ -36,8 +36,8 @@ ITEM_BYTES = {
     "F64": 8,
 }
 PICKLE_SUFFIXES = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
-# Zip archives (torch.save) and pickle protocols 2 to 5. As a header length each is absurd.
-_PICKLE_MAGIC = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
+_ZIP_MAGIC = b"PK\x03\x04"  # of what torch.save writes
+_PICKLE_MAGIC = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,21 @@ class TensorInfo:
 
 def refuse_pickle(file: Path) -> None:
     """Raise UnsafeFileError where `file` is, by name or by its first bytes, a pickle."""
-    with file.open("rb") as stream:
-        magic = stream.read(LENGTH_BYTES)
-    if file.suffix in PICKLE_SUFFIXES or magic.startswith(_PICKLE_MAGIC):
+    try:
+        with file.open("rb") as stream:
+            magic = stream.read(LENGTH_BYTES)
+    except OSError as error:
+        raise unreadable(file, error) from None
+    # Some headers' lengths begin with the same two bytes; a pickle's other six make it absurd.
+    is_length = int.from_bytes(magic, "little") <= file.stat().st_size
+    is_pickle = magic.startswith(_PICKLE_MAGIC) and not is_length
+    if file.suffix in PICKLE_SUFFIXES or magic.startswith(_ZIP_MAGIC) or is_pickle:
         raise UnsafeFileError(file, None, "safetensors", "a pickle, which can run code when read")
+
+
+def unreadable(file: Path, error: OSError) -> MissingFileError:
+    """Return the error of a file or directory that the system does not let us read."""
+    return MissingFileError(file, None, "one that can be read", error.strerror or str(error))
 
 
 def read_header(file: Path) -> dict[str, TensorInfo]:
@@ -70,7 +81,7 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
     refuse_pickle(file)
     size = file.stat().st_size
     entries, data_start = _read_json(file, size)
-    entries.pop("__metadata__", None)
+    _check_metadata(file, entries.pop("__metadata__", {}))
     spans = {name: _span(file, name, entry) for name, entry in entries.items()}
     _check_spans(file, spans, size - data_start)
     return {
@@ -106,13 +117,26 @@ def _parse(file: Path, text: bytes) -> dict[str, Any]:
             raise CorruptFileError(file, double, "one entry in the header", "several")
         return table
 
+    def refuse_constant(name: str) -> None:
+        raise ValueError(f"{name} is no JSON")
+
     try:
-        entries = json.loads(text, object_pairs_hook=refuse_doubles)
+        # As text: from bytes, Python would guess UTF-16, and MLX would not.
+        decoded = text.decode()
+        entries = json.loads(
+            decoded, object_pairs_hook=refuse_doubles, parse_constant=refuse_constant
+        )
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(file, None, "a JSON header", f"{error}") from error
     if not isinstance(entries, dict):
         raise CorruptFileError(file, None, "a JSON object as header", type(entries).__name__)
     return entries
+
+
+def _check_metadata(file: Path, metadata: Any) -> None:
+    is_text = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
+    if not is_text:
+        raise CorruptFileError(file, "__metadata__", "an object of strings", repr(metadata)[:100])
 
 
 def _span(file: Path, name: str, entry: Any) -> tuple[int, int]:

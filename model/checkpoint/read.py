@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 
 from ..config import ModelConfig
-from ..errors import NonFiniteTensorError
+from ..errors import CorruptFileError, NonFiniteTensorError
 from ..tekken import Tekken
 from .configs import read_config
 from .files import CheckpointFiles, find_files
@@ -80,8 +80,7 @@ class CheckpointReader:
         """
         info = self._tensors[name]
         if info.file not in self._lazy:
-            loaded = mx.load(str(info.file))
-            assert isinstance(loaded, dict)
+            loaded = _load(info.file)
             self._lazy[info.file] = loaded
         stored = self._lazy[info.file].pop(info.name)
         mx.eval(stored)
@@ -128,6 +127,16 @@ def _ada_dim(layout: Layout, table: dict[str, TensorInfo]) -> int:
     name = f"{layout.decoder_layer}{layout.ada_modules[0]}.weight".format(i=0)
     info = table.get(name)
     return info.shape[0] if info is not None and info.shape else 1
+
+
+def _load(file: Path) -> dict[str, mx.array]:
+    """Return what MLX reads of a file, not yet evaluated. Raises CorruptFileError."""
+    try:
+        loaded = mx.load(str(file))
+    except (RuntimeError, ValueError) as error:  # of a format that it does not know, say
+        raise CorruptFileError(file, None, "tensors that MLX reads", str(error)) from error
+    assert isinstance(loaded, dict)
+    return loaded
 
 
 def _check_finite(info: TensorInfo, stored: mx.array) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import mlx.core as mx
 import numpy as np
 import pytest
 
@@ -170,6 +173,28 @@ def test_a_pickle_by_the_name_of_safetensors(tmp_path: Path, magic: bytes) -> No
     file = tmp_path / "consolidated.safetensors"
     file.write_bytes(magic + pickle.dumps(Trap()))
     assert refused(tmp_path, UnsafeFileError).file == file
+
+
+def test_a_directory_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    error = PermissionError(errno.EACCES, "Permission denied")
+    with mock.patch.object(Path, "iterdir", side_effect=error):
+        refusal = refused(tmp_path, MissingFileError)
+    assert (refusal.file, refusal.got) == (tmp_path, "Permission denied")
+
+
+def test_a_format_that_mlx_does_not_read_is_refused(tmp_path: Path) -> None:
+    write_mistral(tmp_path, TINY)
+    with mock.patch.object(mx, "load", side_effect=RuntimeError("unsupported dtype F64")):
+        assert "F64" in refused(tmp_path, CorruptFileError).got
+
+
+def test_a_number_that_no_float_holds_is_refused(tmp_path: Path) -> None:
+    write_mistral(tmp_path, TINY)
+    file = tmp_path / "params.json"
+    params = json.loads(file.read_text())
+    params["rope_theta"] = 10**400
+    file.write_text(json.dumps(params))
+    assert "rope_theta" in refused(tmp_path, ConfigError).expected
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:

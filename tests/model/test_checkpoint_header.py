@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -133,3 +135,31 @@ def test_damage_is_refused_or_harmless(
     with contextlib.suppress(CheckpointError):
         infos = read_header(file)
         assert sum(info.n_bytes for info in infos.values()) <= len(content[:n_kept]) - 8
+
+
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408, 66176])
+def test_a_length_whose_bytes_begin_like_a_pickle_is_a_length(tmp_path: Path, length: int) -> None:
+    text = json.dumps({"a": entry()}).encode().ljust(length)
+    assert list(read_header(write_raw(tmp_path / "a.safetensors", text, bytes(8)))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        json.dumps({"a": entry()}).encode("utf-16"),
+        b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8], "x": NaN}}',
+        json.dumps({"a": entry(), "__metadata__": {"format": "pt", "step": 1}}),
+        json.dumps({"a": entry(), "__metadata__": ["pt"]}),
+    ],
+    ids=["utf-16", "nan", "number", "list"],
+)
+def test_what_mlx_would_not_read_is_refused(tmp_path: Path, header: bytes | str) -> None:
+    raw = header if isinstance(header, bytes) else header.encode()
+    refused(write_raw(tmp_path / "a.safetensors", raw, bytes(8)))
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    file = write_raw(tmp_path / "a.safetensors", {"a": entry()}, bytes(8))
+    error = PermissionError(errno.EACCES, "Permission denied")
+    with mock.patch.object(Path, "open", side_effect=error):
+        assert refused(file, MissingFileError).got == "Permission denied"
