@@ -1,6 +1,6 @@
 """Fetch one file over HTTP so that an interrupted download goes on where it stopped.
 
-Standard library only. `huggingface_hub` 2 throws a partial file away when its process ends, which
+`huggingface_hub` 2 throws a partial file away when its process ends, which
 is 9 GB at worst: hence this.
 """
 
@@ -11,13 +11,17 @@ import hashlib
 import http.client
 import os
 import re
+import ssl
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
+
+import truststore
 
 from ..errors import HubError
 
@@ -56,6 +60,7 @@ def fetch(
     part.parent.mkdir(parents=True, exist_ok=True)
     with part.open("ab") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0, os.SEEK_END)  # another process may have written meanwhile
         if target.exists():  # another process was faster
             return
         _fill(stream, remote, renew, progress or _silent)
@@ -82,12 +87,29 @@ def _fill(
                 return
             problem: Exception = EOFError("connection closed early")
         except (OSError, http.client.HTTPException) as error:
+            _refuse_stranger(error, remote)
             problem = error
         n_failures = 1 if stream.tell() > start else n_failures + 1
         if n_failures >= MAX_FAILURES:
             got = f"{stream.tell()} ({problem}); they are kept: run again to go on"
             raise HubError(None, None, f"{remote.n_bytes} bytes of {remote.name}", got) from problem
         time.sleep(RETRY_WAIT_S * 2 ** (n_failures - 1))
+
+
+def _refuse_stranger(error: Exception, remote: RemoteFile) -> None:
+    """Raise HubError where the other side's certificate is not trusted: trying again is in vain."""
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        host = urllib.parse.urlsplit(remote.url).netloc
+        got = f"{reason.verify_message}: have the system trust it, or name it in SSL_CERT_FILE"
+        raise HubError(None, None, f"a certificate of {host} that is trusted", got) from error
+
+
+def _tls() -> ssl.SSLContext:
+    """Return what trusts whom the system trusts, as the hub's client does, or as is set."""
+    if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context()
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _transfer(stream: BinaryIO, remote: RemoteFile, progress: Progress) -> None:
@@ -98,7 +120,8 @@ def _transfer(stream: BinaryIO, remote: RemoteFile, progress: Progress) -> None:
         return
     headers = {**remote.headers, "Range": f"bytes={stream.tell()}-"}
     request = urllib.request.Request(remote.url, headers=headers)
-    opener = urllib.request.build_opener(_KeepSecrets)
+    tls = urllib.request.HTTPSHandler(context=_tls())
+    opener = urllib.request.build_opener(_KeepSecrets, tls)
     with opener.open(request, timeout=TIMEOUT_S) as response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:  # Range was ignored
             _begin_anew(stream)

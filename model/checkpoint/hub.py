@@ -7,6 +7,8 @@ because they must survive an interruption.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +17,8 @@ from ..errors import CheckpointError, HubError, MissingFileError, UnsafeFileErro
 from .download import Progress, RemoteFile, fetch
 from .files import CONFIG_FILES, TOKENIZER_FILE, find_files, select_files, select_weights
 from .header import PICKLE_SUFFIXES
+
+log = logging.getLogger(__name__)
 
 EMBEDDED = Path(__file__).parents[1] / "embedded"
 OFFICIAL = "mistralai/Voxtral-Mini-4B-Realtime-2602"
@@ -40,8 +44,8 @@ def resolve_model(spec: str, progress: Progress | None = None) -> Path:
     """
     if spec == "embedded":
         return EMBEDDED
-    path = Path(spec).expanduser()
-    if path.is_dir():
+    path = _directory(spec)
+    if path is not None:
         return path
     repository = ALIASES.get(spec, spec)
     if not _REPOSITORY.fullmatch(repository):
@@ -49,6 +53,14 @@ def resolve_model(spec: str, progress: Progress | None = None) -> Path:
         wanted = f"a directory, a hub repository organisation/name, or one of {known}"
         raise HubError(None, None, wanted, repr(spec))
     return _from_hub(repository, progress)
+
+
+def _directory(spec: str) -> Path | None:
+    try:
+        path = Path(spec).expanduser()
+        return path if path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # no such person's home, or too long for a name
+        return None
 
 
 def _from_hub(repository: str, progress: Progress | None) -> Path:
@@ -63,7 +75,14 @@ def _from_hub(repository: str, progress: Progress | None) -> Path:
             raise HubError(None, None, *_why(repository, error)) from error
         return cached
     files = _needed(repository, [sibling.rfilename for sibling in info.siblings or []])
-    paths = [_one(repository, str(info.sha), name, progress) for name in files]
+    try:
+        paths = [_one(repository, str(info.sha), name, progress) for name in files]
+    except HubError as error:
+        cached = _cached(repository)
+        if cached is None:
+            raise
+        log.warning("model=%s revision=%s, not the newest: %s", repository, cached.name, error)
+        return cached
     directories = {path.parent for path in paths}
     if len(directories) > 1:
         got = "a new one while downloading: run again"
@@ -72,16 +91,16 @@ def _from_hub(repository: str, progress: Progress | None) -> Path:
 
 
 def _cached(repository: str) -> Path | None:
-    """Return the newest snapshot in the cache if it is a whole checkpoint."""
-    from huggingface_hub import try_to_load_from_cache
+    """Return the newest snapshot in the cache that is a whole checkpoint."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
 
-    tokenizer = try_to_load_from_cache(repository, TOKENIZER_FILE)
-    if not isinstance(tokenizer, str):
-        return None
-    try:
-        return find_files(Path(tokenizer).parent).directory
-    except CheckpointError:
-        return None
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
+    snapshots = list(folder.glob("snapshots/*/"))
+    for each in sorted(snapshots, key=lambda path: path.stat().st_mtime, reverse=True):
+        with contextlib.suppress(CheckpointError):
+            return find_files(each).directory
+    return None
 
 
 def _why(repository: str, error: Exception) -> tuple[str, str]:

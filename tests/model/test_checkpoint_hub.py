@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import huggingface_hub.constants
 import pytest
 
+from tests.model import fake_hub
 from tests.model.fake_hub import Hub, digest, read_directory, serve
 from tests.other_layouts import write_hf
 from tests.random_checkpoint import PARAMS, write_mistral
+from tests.server.certificates import make_certificate
 from voxwire.model.checkpoint import download
 from voxwire.model.checkpoint.hub import ALIASES, EMBEDDED, resolve_model
 from voxwire.model.checkpoint.load import load_checkpoint
@@ -51,7 +55,10 @@ def test_embedded_is_in_the_package() -> None:
     assert EMBEDDED.parent.name == "model"
 
 
-@pytest.mark.parametrize("spec", ["nonsense", "/no/such/place", "a/b/c", "../name", "org/"])
+@pytest.mark.parametrize(
+    "spec",
+    ["nonsense", "/no/such/place", "a/b/c", "../name", "org/", "~nobody-here/m", "x" * 300, "a\0"],
+)
 def test_a_name_that_stands_for_nothing_lists_what_would(spec: str) -> None:
     with pytest.raises(HubError) as caught:
         resolve_model(spec)
@@ -88,6 +95,22 @@ def test_two_at_a_time_fetch_once(hub: Hub) -> None:
     assert load_checkpoint(directories.pop()).layout == "mistral"
     assert directories == set()
     assert len(hub.sent(WEIGHTS)) == 1
+
+
+def test_who_waited_for_another_goes_on_where_that_one_stopped(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = hub.files[WEIGHTS]
+
+    def wait(stream: BinaryIO | int, _: int) -> None:  # an int where the hub's client locks
+        name = "" if isinstance(stream, int) else stream.name
+        if digest(WEIGHTS, content) in name:
+            Path(name).write_bytes(content[:1000])  # and then the other gave up
+
+    monkeypatch.setattr("fcntl.flock", wait)
+    directory = resolve_model("org/name")
+    assert hub.sent(WEIGHTS) == ["1000"]
+    assert (directory / WEIGHTS).read_bytes() == content
 
 
 def test_shards_come_with_their_index(hub: Hub, tmp_path: Path) -> None:
@@ -196,3 +219,40 @@ def test_without_a_network_a_whole_cached_copy_serves(
         resolve_model("org/name")
     assert "org/name from http://127.0.0.1:9" in caught.value.expected
     assert "check the network, or give a directory" in caught.value.got
+
+
+def test_an_update_that_breaks_off_leaves_the_whole_older_copy_to_serve(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    older = resolve_model("org/name")
+    monkeypatch.setattr(fake_hub, "REVISION", "b" * 40)
+    hub.files = {**hub.files, WEIGHTS: hub.files[WEIGHTS] + b"new", "params.json": b"{}"}
+    hub.cut[WEIGHTS] = [0] * 5
+    assert resolve_model("org/name") == older
+    assert older.name in caplog.text
+    use_hub(monkeypatch, "http://127.0.0.1:9", tmp_path / "cache")
+    assert resolve_model("org/name") == older
+
+
+def test_a_certificate_that_nobody_trusts_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = make_certificate(tmp_path, "-nodes", "-addext", "subjectAltName=DNS:localhost")
+    content = b"weights"
+    server, address = fake_hub.serve(Hub({WEIGHTS: content}))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, key)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    url = address.replace("http://127.0.0.1", "https://localhost") + f"/{WEIGHTS}"
+    remote = download.RemoteFile(WEIGHTS, url, {}, len(content), digest(WEIGHTS, content))
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("tried again"))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    try:
+        with pytest.raises(HubError, match=r"certificate of localhost:.*SSL_CERT_FILE"):
+            download.fetch(remote, lambda: remote, tmp_path / "a")
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+        download.fetch(remote, lambda: remote, tmp_path / "a")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (tmp_path / "a").read_bytes() == content

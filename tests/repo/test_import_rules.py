@@ -24,6 +24,7 @@ LIBRARIES = {
 # Fetching from the hub and the training recipe are apart from the model's own path.
 MORE_LIBRARIES = {
     "model/checkpoint/hub.py": {"huggingface_hub"},
+    "model/checkpoint/download.py": {"truststore"},
     "model/training": {
         "av",
         "ctranslate2",
