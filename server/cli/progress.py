@@ -34,7 +34,10 @@ def complain(console: Console, message: str, style: str = "red") -> None:
 
 
 def printable(text: str) -> str:
-    """Return `text` without what would steer the terminal: a model may write any byte."""
+    """Return `text` without what would steer the terminal, or cannot be written as UTF-8.
+
+    A model may write any byte, and a file's name may hold any.
+    """
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
@@ -88,5 +91,5 @@ def audio_bar(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(name, total=total_s)
+        task = bars.add_task(escape(printable(name)), total=total_s)
         yield lambda done_s: bars.update(task, completed=done_s)

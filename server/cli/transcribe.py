@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,7 @@ class Job:
         to_stdout = output is None
         streamed = to_stdout and self.form is OutputFormat.TEXT
         if streamed and headed:
-            typer.echo(f"==> {media.name} <==")
+            typer.echo(f"==> {printable(media.name)} <==")
         started = time.monotonic()
         try:
             transcript = self._listen(media, streamed)
@@ -176,15 +177,23 @@ def _outputs(files: list[str], form: OutputFormat, output_dir: Path | None) -> d
     except OSError as error:
         raise typer.BadParameter(f"--output-dir {output_dir}: {error.strerror}") from None
     names = {file: Path("stdin" if file == STDIN else file).name for file in files}
-    stems = Counter(Path(name).stem for name in names.values())
+    stems = Counter(_folded(Path(name).stem) for name in names.values())
     outputs = {
-        file: output_dir / (Path(name).stem if stems[Path(name).stem] == 1 else name)
+        file: output_dir / (Path(name).stem if stems[_folded(Path(name).stem)] == 1 else name)
         for file, name in names.items()
     }
     outputs = {file: path.with_name(path.name + form.suffix) for file, path in outputs.items()}
-    if len(set(outputs.values())) < len(files):
+    if len({_folded(path.name) for path in outputs.values()}) < len(files):
         raise typer.BadParameter("two files of one name would overwrite each other's transcript")
     return outputs
+
+
+def _folded(name: str) -> str:
+    """Return what is equal for two names that a file system may take for one.
+
+    On every system, so that a command does the same on each: macOS ignores case and composition.
+    """
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _print_now(text: str) -> None:

@@ -47,6 +47,22 @@ def test_a_bar_counts_seconds_of_audio() -> None:
     assert "42 s of audio" in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("talk [live].mp3", "talk [live].mp3"),
+        ("a[/b].mp3", "a[/b].mp3"),
+        ("\udcff\x1b[2J.mp3", "\ufffd\ufffd[2J.mp3"),
+    ],
+)
+def test_a_bar_shows_a_name_as_it_is_and_nothing_that_steers(name: str, shown: str) -> None:
+    console, out = terminal()
+    with progress.audio_bar(name, 60.0, console, shown=True):
+        pass
+    assert shown in out.getvalue()
+    out.getvalue().encode()
+
+
 def test_no_bar_is_drawn_where_nobody_looks() -> None:
     console, out = terminal()
     with progress.audio_bar("talk.mp3", 60.0, console, shown=False) as advance:

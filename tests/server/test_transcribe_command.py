@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +73,18 @@ def test_several_texts_are_headed_by_their_names(
     assert heads == [f"==> {file} <==" for file in recordings]
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="APFS takes no such name")
+def test_a_name_that_is_no_text_costs_nobody_a_transcript(
+    checkpoint: Path, recordings: tuple[Path, Path], tmp_path: Path
+) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff\x1b[2J.wav")
+    odd.write_bytes(recordings[0].read_bytes())
+    result = transcribe(checkpoint, odd, recordings[1])
+    assert result.exit_code == 0
+    heads = [line for line in result.stdout.splitlines() if line.startswith("==> ")]
+    assert heads == [f"==> {tmp_path}/\ufffd\ufffd[2J.wav <==", f"==> {recordings[1]} <=="]
+
+
 def test_documents_go_to_the_output_folder(
     checkpoint: Path, recordings: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -115,12 +129,12 @@ def test_standard_input_is_a_file_too(checkpoint: Path, recordings: tuple[Path, 
 def test_files_of_one_stem_keep_their_whole_names(
     checkpoint: Path, recordings: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    twins = [tmp_path / "a.wav", tmp_path / "a.mp3"]
+    twins = [tmp_path / "a.wav", tmp_path / "A.mp3"]
     for twin, recording in zip(twins, recordings, strict=True):
         twin.write_bytes(recording.read_bytes())
     out = tmp_path / "out"
     assert transcribe(checkpoint, *twins, "-o", out).exit_code == 0
-    assert sorted(file.name for file in out.iterdir()) == ["a.mp3.txt", "a.wav.txt"]
+    assert sorted(file.name for file in out.iterdir()) == ["A.mp3.txt", "a.wav.txt"]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +142,8 @@ def test_files_of_one_stem_keep_their_whole_names(
     [
         (["a.wav", "b.wav", "-f", "srt"], "need --output-dir"),
         (["x/a.wav", "y/a.wav", "-o", "."], "overwrite each other"),
+        (["x/Talk.wav", "y/talk.wav", "-o", "."], "overwrite each other"),
+        (["x/caf\u00e9.wav", "y/cafe\u0301.wav", "-o", "."], "overwrite each other"),
         (["a.wav", "-f", "mp3"], "mp3"),
         ([], "Missing argument"),
     ],
