@@ -73,14 +73,15 @@ def convert_command(
 
     4 bits make the 4B model 2.5 GB instead of 8.9, at nearly the same word
     error rate; 6 or 8 bits are safer still (3.6 and 4.7 GB). On a CPU
-    quantised weights save memory, not time.
+    quantised weights save memory, not time. --dtype is how numbers are stored:
+    voxwire computes in bfloat16 on a GPU and in float32 on a CPU.
 
     [bold]Examples[/bold]
 
       voxwire convert voxtral ./v4 --bits 4         download, quantise to 4 bits
       voxwire convert ./hf-model ./mistral          Hugging Face to Mistral
       voxwire convert ./v4 ./plain --layout mistral unpack a quantised one
-      voxwire convert ./a ./b --layout mlx --dtype float16   for M1 and M2
+      voxwire convert ./a ./b --dtype bfloat16      half the size of float32
     """
     name = layout or ("mistral" if bits is None else "mlx")
     if group_size is not None and bits is None:

@@ -66,3 +66,9 @@ def test_an_existing_directory_needs_overwrite(tmp_path: Path) -> None:
     assert isinstance(result.exception, ConversionError)
     assert "--overwrite" in str(result.exception)
     assert run(source, out, "--overwrite").exit_code == 0
+
+
+def test_help_says_in_what_numbers_voxwire_computes_whatever_is_stored() -> None:
+    text = " ".join(run("--help").output.split())
+    assert "computes in bfloat16 on a GPU and in float32 on a CPU" in text
+    assert "M1" not in text
