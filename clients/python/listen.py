@@ -14,11 +14,14 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
 
 from ...protocol.errors import VoxwireError
 from ...protocol.messages import MessageError, parse_fields
 from ...protocol.native.messages import Error, Final, Partial, Warned
 from ...protocol.native.parameters import EndpointKind, Parameters
+from .addresses import address_of
 from .client import DEFAULT_URL, stream
 from .inbox import Heard
 from .notices import Continued, Gap, Notice, Reconnected, Reconnecting
@@ -64,12 +67,14 @@ def listen_command(
       voxwire listen talk.mp3 --fast      a file, at once
       voxwire listen -u wss://speech.lan  another machine
     """
-    wanted = {"delay_ms": delay, "endpoint": endpoint, "silence_ms": silence}
-    parameters = {name: value for name, value in wanted.items() if value is not None}
+    parameters = {"delay_ms": delay, "endpoint": endpoint, "silence_ms": silence}
     try:
-        parse_fields(Parameters, parameters)
+        parse_uri(address_of(url, parse_fields(Parameters, parameters)))
     except MessageError as error:
         raise typer.BadParameter(error.message) from None
+    except (InvalidURI, ValueError):
+        expected = f"expected http, https, ws or wss and a host, as {DEFAULT_URL}"
+        raise typer.BadParameter(f"{expected}; got {url}", param_hint="--url") from None
     try:
         asyncio.run(_listen(file, url, parameters, is_paced=not fast))
     except (VoxwireError, SourceError, OSError, ValueError) as error:

@@ -81,6 +81,17 @@ def test_a_wrong_option_is_told_before_anybody_is_called(
     assert "pydantic" not in run.stderr
 
 
+@pytest.mark.parametrize(
+    "url", ["foo://h", "http://", "ws://:8000", "ws://h:99999", "ws://h:x", "ws://[::1", ""]
+)
+def test_what_is_no_servers_address_is_told_at_the_option(url: str) -> None:
+    run = listen(RECORDING, "-u", url)
+    assert run.exit_code == 2
+    told = " ".join(run.stderr.replace("\u2502", " ").split())
+    assert "Invalid value for --url: expected http, https, ws or wss and a host" in told
+    assert f"got {url}".strip() in told
+
+
 def test_a_server_that_is_not_there_is_named() -> None:
     run = listen(RECORDING, "-u", "ws://127.0.0.1:9", key=KEY)
     assert run.exit_code == 1
