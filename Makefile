@@ -6,7 +6,7 @@ PY := .venv/bin/python
 TOOLS := pyproject.toml .dev/setup .dev/requirements.lock .dev/find-python .dev/openblas
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint web parity bench chaos soak full-size train doctor clean audit lock
+.PHONY: help demo serve mic test lint web parity bench chaos soak full-size train doctor clean audit lock
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -16,6 +16,10 @@ demo: .venv/.ready ## transcribe a recording of a human voice as if it were spok
 
 serve: .venv/.ready ## serve at http://127.0.0.1:8000: a page to speak into, and the APIs
 	@$(PY) -m voxwire serve
+
+# Without BACKEND: the one that is there stays.
+mic: .venv/.ready ## add what `voxwire listen` needs for the microphone
+	@sh .dev/setup .venv mic
 
 test: .venv/.ready ## run all tests
 	@$(PY) -m pytest

@@ -106,7 +106,7 @@ def _sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError:
-        raise SourceError("the microphone needs: pip install 'voxwire[mic]'") from None
+        raise SourceError("the microphone needs the package sounddevice: make mic") from None
     except OSError as error:  # the package is there, PortAudio is not
         raise SourceError(f"the microphone needs PortAudio: {error}") from error
     return sounddevice

@@ -6,12 +6,14 @@ import functools
 import json
 import platform
 import re
+import shlex
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Annotated
 
 import numpy as np
@@ -132,11 +134,18 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _install(requirement: str) -> str:
+    """Return the command that adds a package to this environment; one that uv made has no pip."""
+    pip = [sys.executable, "-m", "pip", "install"]
+    uv = ["uv", "pip", "install", "--python", sys.executable]
+    return shlex.join([*(pip if find_spec("pip") else uv), requirement])
+
+
 def _device() -> Check:
     try:
         found = machine.describe()
     except ImportError as error:  # on Linux, MLX without one of its back-ends
-        return Check("device", f"MLX cannot start: {error}", "pip install 'voxwire[cpu]'")
+        return Check("device", f"MLX cannot start: {error}", _install("mlx[cpu]"))
     kind = "GPU" if found.is_gpu else "CPU"
     return Check("device", f"{kind}, {found.device}, back-end {found.backend}")
 

@@ -85,6 +85,18 @@ def test_the_readme_names_only_targets_that_exist() -> None:
     assert named <= make_targets()
 
 
+def test_make_mic_adds_the_microphone_and_no_other_back_end() -> None:
+    planned = subprocess.run(
+        ["make", "--dry-run", "mic"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert planned.stdout.splitlines()[-1] == "sh .dev/setup .venv mic"
+
+
+def test_voxwire_in_the_readme_is_found_where_the_set_up_puts_it() -> None:
+    before = (ROOT / "README.md").read_text().split("`voxwire ")[0]
+    assert ". .venv/bin/activate" in before
+
+
 TOOLS = sorted(path for path in (ROOT / ".dev").iterdir() if path.suffix != ".lock")
 
 

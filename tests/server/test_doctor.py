@@ -10,7 +10,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from voxwire.model import blas
+from voxwire.model import blas, machine
 from voxwire.model.errors import MissingFileError
 from voxwire.server.cli import doctor
 from voxwire.server.cli.main import app
@@ -70,6 +70,23 @@ def test_an_embedded_model_that_is_gone_is_reported(monkeypatch: pytest.MonkeyPa
     last = list(doctor.examine())[-1]
     assert last.name == "embedded model"
     assert last.fix == "git checkout -- model/embedded"
+
+
+@pytest.mark.parametrize(
+    ("pip", "installer"), [(object(), "{} -m pip install"), (None, "uv pip install --python {}")]
+)
+def test_a_back_end_that_is_missing_is_added_to_this_environment(
+    pip: object, installer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ImportError("libmlx.so: cannot open shared object file")
+
+    monkeypatch.setattr(machine, "describe", fail)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: pip)
+    monkeypatch.setattr(sys, "executable", "/here/python")
+    last = list(doctor.examine())[-1]
+    assert last.name == "device"
+    assert last.fix == installer.format("/here/python") + " 'mlx[cpu]'"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux needs OpenBLAS")

@@ -232,6 +232,19 @@ def test_the_microphone_is_heard_until_it_is_stopped(monkeypatch: pytest.MonkeyP
     assert asyncio.run(run()) == [bytes([number]) * 4 for number in range(5)]
 
 
+def test_a_microphone_without_its_package_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+
+    async def run() -> None:
+        async for _ in sources.microphone_pieces(stop=asyncio.Event()):
+            pass
+
+    with pytest.raises(sources.SourceError, match="the package sounddevice: make mic"):
+        asyncio.run(run())
+
+
 def test_a_server_that_falls_far_behind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = SimpleNamespace(RawInputStream=FakeStream, PortAudioError=OSError)
     monkeypatch.setattr(sources, "_sounddevice", lambda: fake)
