@@ -7,11 +7,9 @@ its name: an interrupted or failed conversion leaves nothing behind.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,9 @@ import mlx.core as mx
 from ..errors import ConversionError
 from .compare import Comparison, compare
 from .download import Progress
-from .files import CONFIG_FILES, TOKENIZER_FILE, read_json
+from .files import TOKENIZER_FILE, read_json
 from .layouts import MISTRAL, VOXMLX, Layout
+from .place import check_place, under_another_name
 from .quantised import BITS, GROUP_SIZES, PARTS, WORD_BITS, Quantisation, can_quantise
 from .read import CheckpointReader
 from .shapes import Shape, canonical_shapes
@@ -77,15 +76,15 @@ def convert(
 ) -> Conversion:
     """Convert the checkpoint in `source` into a new directory `out_dir`, and verify it.
 
-    overwrite: replace `out_dir` where it is a checkpoint already. Model thread only.
+    overwrite: replace `out_dir` where it is a checkpoint and nothing else. Model thread only.
     Raises ConversionError, and CheckpointError for a source that cannot be read.
     """
     _check_target(target)
-    _check_place(source, out_dir, overwrite)
     reader = CheckpointReader(source)
+    check_place(reader.files, out_dir, overwrite)
     plan = _Plan(reader, target)
     _check_disk(out_dir, plan)
-    with _under_another_name(out_dir) as directory:
+    with under_another_name(out_dir, overwrite) as directory:
         weights_file, config_file = _FILES.get(target.layout.name, _MLX_FILES)
         arrays = plan.arrays()
         write_safetensors(directory / weights_file, plan.specs, arrays, progress)
@@ -199,39 +198,9 @@ def _check_target(target: Target) -> None:
         raise ConversionError(None, None, wanted, f"{how.bits} and {how.group_size}")
 
 
-def _check_place(source: Path, out_dir: Path, overwrite: bool) -> None:
-    """Refuse to write over the source, or over anything that is no checkpoint."""
-    if not out_dir.exists():
-        return
-    if source.exists() and out_dir.samefile(source):
-        raise ConversionError(out_dir, None, "another directory than the source", "the source")
-    if not overwrite:
-        raise ConversionError(out_dir, None, "a new directory (or --overwrite)", "one that exists")
-    # A slip of the pen must not cost somebody's home directory.
-    if not any((out_dir / name).is_file() for name in CONFIG_FILES):
-        raise ConversionError(out_dir, None, "a checkpoint to overwrite", "something else")
-
-
 def _check_disk(out_dir: Path, plan: _Plan) -> None:
     parent = out_dir.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     n_free_bytes = shutil.disk_usage(parent).free
     if n_free_bytes < plan.n_bytes:
         raise ConversionError(parent, None, f"{plan.n_bytes} bytes of free disk", f"{n_free_bytes}")
-
-
-@contextmanager
-def _under_another_name(out_dir: Path) -> Iterator[Path]:
-    """Yield a directory beside `out_dir` that takes its name at the end, or is removed."""
-    place = out_dir.absolute()
-    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
-    replaced = place.with_name(f".{place.name}.replaced-{os.getpid()}")
-    partial.mkdir()
-    try:
-        yield partial
-        if place.exists():
-            place.rename(replaced)
-        partial.rename(place)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)

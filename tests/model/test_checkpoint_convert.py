@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.other_layouts import write_hf, write_mlx_audio, write_voxmlx
-from tests.random_checkpoint import PARAMS, Params, random_weights, write_json, write_mistral
+from tests.random_checkpoint import PARAMS, Params, random_weights, write_mistral
 from voxwire.model.checkpoint import convert as convert_module
 from voxwire.model.checkpoint.compare import compare
 from voxwire.model.checkpoint.convert import Target, convert
@@ -166,26 +166,6 @@ def test_a_failed_conversion_leaves_nothing(
     with pytest.raises(ConversionError, match="got different"):
         convert(write_mistral(directory, TINY), tmp_path / "out", Target(MISTRAL))
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
-
-
-def test_an_existing_directory_is_replaced_only_when_told(tmp_path: Path) -> None:
-    directory = write_mistral(tmp_path / "in", TINY)
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "diary.txt").write_text("dear diary")
-    with pytest.raises(ConversionError, match="expected a new directory"):
-        convert(directory, out, Target(MISTRAL))
-    with pytest.raises(ConversionError, match="expected a checkpoint to overwrite"):
-        convert(directory, out, Target(MISTRAL), overwrite=True)
-    assert (out / "diary.txt").exists()
-    write_json(out / "config.json", {})
-    convert(directory, out, Target(MISTRAL), overwrite=True)
-    assert sorted(path.name for path in out.iterdir()) == [
-        "consolidated.safetensors", "params.json", "tekken.json"
-    ]  # fmt: skip
-    with pytest.raises(ConversionError, match="another directory than the source"):
-        convert(directory, directory, Target(MISTRAL), overwrite=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
 def test_targets_go_by_name() -> None:
