@@ -21,7 +21,7 @@ from .compare import Comparison, compare
 from .download import Progress
 from .files import TOKENIZER_FILE, read_json
 from .layouts import MISTRAL, VOXMLX, Layout
-from .place import check_place, under_another_name
+from .place import check_disk, check_place, under_another_name
 from .quantised import BITS, GROUP_SIZES, PARTS, WORD_BITS, Quantisation, can_quantise
 from .read import CheckpointReader
 from .shapes import Shape, canonical_shapes
@@ -83,7 +83,7 @@ def convert(
     reader = CheckpointReader(source)
     check_place(reader.files, out_dir, overwrite)
     plan = _Plan(reader, target)
-    _check_disk(out_dir, plan)
+    check_disk(out_dir, plan.n_bytes)
     with under_another_name(out_dir, overwrite) as directory:
         weights_file, config_file = _FILES.get(target.layout.name, _MLX_FILES)
         arrays = plan.arrays()
@@ -196,11 +196,3 @@ def _check_target(target: Target) -> None:
     if how.bits not in BITS or how.group_size not in GROUP_SIZES:
         wanted = f"bits among {BITS} and group size among {GROUP_SIZES}"
         raise ConversionError(None, None, wanted, f"{how.bits} and {how.group_size}")
-
-
-def _check_disk(out_dir: Path, plan: _Plan) -> None:
-    parent = out_dir.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    n_free_bytes = shutil.disk_usage(parent).free
-    if n_free_bytes < plan.n_bytes:
-        raise ConversionError(parent, None, f"{plan.n_bytes} bytes of free disk", f"{n_free_bytes}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -43,8 +43,12 @@ def check_place(source: CheckpointFiles, out_dir: Path, overwrite: bool) -> None
 
     Raises ConversionError.
     """
-    if not out_dir.exists():
-        return
+    with _typed(out_dir):
+        if out_dir.exists():
+            _check_existing(source, out_dir, overwrite)
+
+
+def _check_existing(source: CheckpointFiles, out_dir: Path, overwrite: bool) -> None:
     if out_dir.samefile(source.directory):
         raise ConversionError(out_dir, None, "another directory than the source", "the source")
     for file in (source.config, *source.weights, source.tokenizer):
@@ -56,6 +60,16 @@ def check_place(source: CheckpointFiles, out_dir: Path, overwrite: bool) -> None
     _require_checkpoint(out_dir)
 
 
+def check_disk(out_dir: Path, n_bytes: int) -> None:
+    """Raise ConversionError where the disk of `out_dir` has no room for `n_bytes`."""
+    with _typed(out_dir):
+        place = Path(os.path.realpath(out_dir))
+        present = next(parent for parent in place.parents if parent.exists())
+        n_free_bytes = shutil.disk_usage(present).free
+    if n_free_bytes < n_bytes:
+        raise ConversionError(present, None, f"{n_bytes} bytes of free disk", f"{n_free_bytes}")
+
+
 @contextmanager
 def under_another_name(out_dir: Path, overwrite: bool) -> Iterator[Path]:
     """Yield a directory beside `out_dir` that takes its name at the end, or is removed.
@@ -65,16 +79,42 @@ def under_another_name(out_dir: Path, overwrite: bool) -> Iterator[Path]:
     """
     place = Path(os.path.realpath(out_dir))
     partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
-    partial.mkdir()
+    with _typed(out_dir), _made(place.parent):
+        partial.mkdir()
+        try:
+            yield partial
+            if overwrite and place.exists():
+                _require_checkpoint(place)  # something may have been put there meanwhile
+                _replace(place, partial)
+            else:
+                partial.rename(place)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _typed(out_dir: Path) -> Iterator[None]:
+    """Turn what the system refuses into ConversionError."""
     try:
-        yield partial
-        if overwrite and place.exists():
-            _require_checkpoint(place)  # something may have been put there meanwhile
-            _replace(place, partial)
-        else:
-            partial.rename(place)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        yield
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        got = f"{error.strerror or error}{where}"
+        raise ConversionError(out_dir, None, "a place to write a checkpoint", got) from error
+
+
+@contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """Make `directory`, and remove what was made for it where the work fails."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:  # Ctrl-C too
+        with suppress(OSError):  # not made at all, or in use meanwhile
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def _replace(place: Path, partial: Path) -> None:

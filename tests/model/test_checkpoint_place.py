@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from tests.random_checkpoint import PARAMS, write_json, write_mistral
+from voxwire.model.checkpoint import convert as convert_module
 from voxwire.model.checkpoint.convert import Target, convert
 from voxwire.model.errors import ConversionError
 
@@ -96,9 +100,18 @@ def test_a_source_of_links_is_never_replaced(tmp_path: Path) -> None:
     assert names(out) == WRITTEN
 
 
-@pytest.mark.parametrize("failure", [KeyboardInterrupt(), PermissionError(13, "not allowed")])
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (PermissionError(13, "not allowed"), ConversionError),
+    ],
+)
 def test_the_old_one_comes_back_where_the_new_one_gets_no_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: BaseException,
+    raised: type[BaseException],
 ) -> None:
     source = write_mistral(tmp_path / "in", TINY)
     out = write_mistral(tmp_path / "out", TINY, seed=1)
@@ -111,7 +124,7 @@ def test_the_old_one_comes_back_where_the_new_one_gets_no_name(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(type(failure)):
+    with pytest.raises(raised):
         convert(source, out, Target(), overwrite=True)
     assert names(tmp_path) == ["in", "out"]
     assert (out / "consolidated.safetensors").read_bytes() == before
@@ -127,7 +140,50 @@ def test_what_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
 
     for overwrite in (False, True):
         shutil.rmtree(out, ignore_errors=True)
-        with pytest.raises((ConversionError, OSError)):
+        with pytest.raises(ConversionError):
             convert(source, out, Target(), overwrite=overwrite, progress=put)
         assert names(out) == ["thesis.txt"]
         assert names(tmp_path) == ["in", "out"]
+
+
+@pytest.mark.parametrize(
+    ("out", "got"),
+    [
+        ("file/out", "File exists: .*/file"),
+        ("file/deep/out", "Not a directory"),
+        ("new/" + "x" * 250, "File name too long"),
+    ],
+)
+def test_a_place_that_cannot_be_made_is_refused_in_words(
+    tmp_path: Path, out: str, got: str
+) -> None:
+    source = write_mistral(tmp_path / "in", TINY)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConversionError, match=f"expected a place to write a checkpoint, got {got}"):
+        convert(source, tmp_path / out, Target())
+    assert names(tmp_path) == ["file", "in"]
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_mistral(tmp_path / "in", TINY)
+
+    def fill(file: Path, *_: object) -> None:
+        file.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(convert_module, "write_safetensors", fill)
+    with pytest.raises(ConversionError, match="a checkpoint, got No space left on device"):
+        convert(source, tmp_path / "new" / "out", Target())
+    assert names(tmp_path) == ["in"]
+
+
+def test_a_disk_too_small_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_mistral(tmp_path / "in", TINY)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    with pytest.raises(ConversionError, match="bytes of free disk, got 1"):
+        convert(source, tmp_path / "new" / "out", Target())
+    assert names(tmp_path) == ["in"]

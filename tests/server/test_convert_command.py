@@ -72,3 +72,11 @@ def test_help_says_in_what_numbers_voxwire_computes_whatever_is_stored() -> None
     text = " ".join(run("--help").output.split())
     assert "computes in bfloat16 on a GPU and in float32 on a CPU" in text
     assert "M1" not in text
+
+
+def test_a_place_below_a_file_ends_in_one_line(tmp_path: Path) -> None:
+    source = write_mistral(tmp_path / "in", PARAMS["tiny"])
+    (tmp_path / "file").write_text("")
+    result = run(source, tmp_path / "file" / "out")
+    assert isinstance(result.exception, ConversionError)
+    assert "expected a place to write a checkpoint, got File exists" in str(result.exception)
