@@ -13,6 +13,7 @@ from .download import Progress
 from .quantised import PARTS, Quantisation
 from .read import CheckpointReader
 from .shapes import canonical_shapes
+from .stored import stored_dtypes
 
 _ROWS = 4096  # of a matrix, compared together: bounds memory to a few hundred MB
 TINY_STEP = 1e-30  # a group of equal values has no step to count in
@@ -23,81 +24,95 @@ _HALF_ULP = {mx.float32: 2.0**-24, mx.float16: 2.0**-11, mx.bfloat16: 2.0**-8}
 class Comparison:
     """Outcome of a comparison that found nothing wrong.
 
-    n_exact: tensors equal bit for bit. n_bounded: quantised modules within their bound.
+    n_exact: tensors in the source's own number format, equal bit for bit.
+    n_cast: tensors in another one, or unpacked: equal to the source's values as it rounds them.
+    n_bounded: quantised modules within their bound.
     worst_steps: the largest error of a quantised value, in steps of its own group.
     """
 
     n_exact: int
+    n_cast: int
     n_bounded: int
     worst_steps: float
 
 
-def compare(
-    source: Path, written: Path, dtype: mx.Dtype, progress: Progress | None = None
-) -> Comparison:
-    """Load both checkpoints tensor by tensor and compare them in `dtype`.
+def compare(source: Path, written: Path, progress: Progress | None = None) -> Comparison:
+    """Load both checkpoints tensor by tensor and compare them in the formats of `written`.
 
     Plain tensors, and modules quantised alike, must be equal; newly quantised ones may be off by
-    one step of their group, and by what rounding scale and bias to `dtype` adds. Model thread
-    only. Raises ConversionError.
+    one step of their group, and by what rounding scale and bias adds. Model thread only.
+    Raises ConversionError.
     """
-    old, new = CheckpointReader(source), CheckpointReader(written)
-    if old.config != new.config:
-        raise ConversionError(new.files.config, None, str(old.config), str(new.config))
-    shapes = canonical_shapes(new.config)
-    modules = list(dict.fromkeys(name.rpartition(".")[0] for name in shapes))
-    n_exact, steps = 0, []
-    for index, module in enumerate(modules):
-        how = new.quantised.get(module)
-        if how is not None and how != old.quantised.get(module):
-            steps.append(_compare_quantised(old, new, module, how, dtype))
-        elif how is not None:
-            n_exact += sum(_compare_exact(old, new, f"{module}.{part}", dtype) for part in PARTS)
+    pair = _Pair(source, written)
+    is_exact, steps = [], []
+    for index, module in enumerate(pair.modules):
+        how = pair.new.quantised.get(module)
+        if how is None:
+            is_exact.append(pair.compare_dense(module))
+        elif how == pair.old.quantised.get(module):
+            is_exact += [pair.compare_tensor(f"{module}.{part}") for part in PARTS]
         else:
-            n_exact += _compare_dense(old, new, module, dtype)
-        if f"{module}.bias" in shapes:
-            n_exact += _compare_exact(old, new, f"{module}.bias", dtype)
+            steps.append(pair.compare_quantised(module, how))
+        if f"{module}.bias" in pair.shapes:
+            is_exact.append(pair.compare_tensor(f"{module}.bias"))
         if progress is not None:
-            progress("verify", index + 1, len(modules))
-    return Comparison(n_exact, len(steps), max(steps, default=0.0))
+            progress("verify", index + 1, len(pair.modules))
+    n_exact = sum(is_exact)
+    return Comparison(n_exact, len(is_exact) - n_exact, len(steps), max(steps, default=0.0))
 
 
-def _compare_exact(old: CheckpointReader, new: CheckpointReader, name: str, dtype: mx.Dtype) -> int:
-    _require_equal(new, name, old.take(name, dtype), new.take(name, dtype))
-    return 1
+class _Pair:
+    """A checkpoint, the one it was made from, and the number formats of both."""
 
+    def __init__(self, source: Path, written: Path) -> None:
+        self.old, self.new = CheckpointReader(source), CheckpointReader(written)
+        if self.old.config != self.new.config:
+            wanted, got = str(self.old.config), str(self.new.config)
+            raise ConversionError(self.new.files.config, None, wanted, got)
+        self._old_dtypes, self._new_dtypes = stored_dtypes(self.old), stored_dtypes(self.new)
+        self.shapes = canonical_shapes(self.new.config)
+        self.modules = list(dict.fromkeys(name.rpartition(".")[0] for name in self.shapes))
 
-def _compare_dense(
-    old: CheckpointReader, new: CheckpointReader, module: str, dtype: mx.Dtype
-) -> int:
-    name = f"{module}.weight"
-    _require_equal(new, name, old.take_dense(module, dtype), new.take(name, dtype))
-    return 1
+    def compare_tensor(self, name: str) -> bool:
+        """Require equal values; return whether their number format is equal too."""
+        return self._require_equal(name, self.old.take(name, self._new_dtypes[name]))
 
+    def compare_dense(self, module: str) -> bool:
+        """Require the values of a weight, unpacked; return whether it was plain and in its format.
 
-def _require_equal(new: CheckpointReader, name: str, wanted: mx.array, got: mx.array) -> None:
-    for start in range(0, wanted.shape[0], _ROWS):
-        rows = slice(start, start + _ROWS)
-        if not mx.array_equal(wanted[rows], got[rows]).item():
-            raise ConversionError(new.files.directory, name, "the source's values", "other values")
+        A packed one's own format is uint32.
+        """
+        name = f"{module}.weight"
+        return self._require_equal(name, self.old.take_dense(module, self._new_dtypes[name]))
 
+    def compare_quantised(self, module: str, how: Quantisation) -> float:
+        """Return the largest error in steps; raise ConversionError where one is over its bound."""
+        dtype = self._new_dtypes[f"{module}.scales"]
+        wanted = self.old.take_dense(module, dtype)
+        packed, scales, biases = (self.new.take(f"{module}.{part}", dtype) for part in PARTS)
+        worst = 0.0
+        for start in range(0, wanted.shape[0], _ROWS):
+            rows = slice(start, start + _ROWS)
+            steps, excess = _errors(
+                wanted[rows], packed[rows], scales[rows], biases[rows], how, dtype
+            )
+            if excess > 0:
+                got = f"{steps:.3g} steps off"
+                raise self._error(f"{module}.weight", "at most about one step off", got)
+            worst = max(worst, steps)
+        return worst
 
-def _compare_quantised(
-    old: CheckpointReader, new: CheckpointReader, module: str, how: Quantisation, dtype: mx.Dtype
-) -> float:
-    """Return the largest error in steps; raise ConversionError where one is over its bound."""
-    wanted = old.take_dense(module, dtype)
-    packed, scales, biases = (new.take(f"{module}.{part}", dtype) for part in PARTS)
-    worst = 0.0
-    for start in range(0, wanted.shape[0], _ROWS):
-        rows = slice(start, start + _ROWS)
-        steps, excess = _errors(wanted[rows], packed[rows], scales[rows], biases[rows], how, dtype)
-        if excess > 0:
-            name = f"{module}.weight"
-            got = f"{steps:.3g} steps off"
-            raise ConversionError(new.files.directory, name, "at most about one step off", got)
-        worst = max(worst, steps)
-    return worst
+    def _require_equal(self, name: str, wanted: mx.array) -> bool:
+        dtype = self._new_dtypes[name]
+        got = self.new.take(name, dtype)
+        for start in range(0, wanted.shape[0], _ROWS):
+            rows = slice(start, start + _ROWS)
+            if not mx.array_equal(wanted[rows], got[rows]).item():
+                raise self._error(name, "the source's values", "other values")
+        return dtype == self._old_dtypes[name]
+
+    def _error(self, name: str, expected: str, got: str) -> ConversionError:
+        return ConversionError(self.new.files.directory, name, expected, got)
 
 
 def _errors(
@@ -111,7 +126,8 @@ def _errors(
     """Return the largest error in steps, and by how much the worst value exceeds its bound.
 
     A value is rounded to the nearest of the codes, and the outermost is moved by less than a
-    step so that zero stays zero (MLX's affine mode); scale and bias are rounded to `dtype`.
+    step so that zero stays zero (MLX's affine mode); scale and bias are rounded to `dtype`,
+    as `wanted` has been.
     """
     scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
     dense = mx.dequantize(packed, scales, biases, group_size=how.group_size, bits=how.bits)

@@ -25,6 +25,7 @@ from .place import check_disk, check_place, under_another_name
 from .quantised import BITS, GROUP_SIZES, PARTS, WORD_BITS, Quantisation, can_quantise
 from .read import CheckpointReader
 from .shapes import Shape, canonical_shapes
+from .stored import stored_dtypes
 from .write import TensorSpec, write_safetensors
 
 LAYOUTS = {"mistral": MISTRAL, "mlx": VOXMLX}
@@ -37,7 +38,8 @@ _MLX_FILES = ("model.safetensors", "config.json")
 class Target:
     """What to write. `quantisation` None keeps modules as the source has them (MLX), or plain.
 
-    dtype: of everything that is not packed; None keeps the source's.
+    dtype: of everything that is not packed; None keeps that of each tensor of the source, and
+    what is unpacked gets that of its scales.
     """
 
     layout: Layout = MISTRAL
@@ -90,7 +92,7 @@ def convert(
         write_safetensors(directory / weights_file, plan.specs, arrays, progress)
         (directory / config_file).write_text(json.dumps(plan.configuration(), indent=2) + "\n")
         shutil.copyfile(reader.files.tokenizer, directory / TOKENIZER_FILE)
-        comparison = compare(source, directory, plan.dtype, progress)
+        comparison = compare(source, directory, progress)
     n_quantised = sum(how is not None for how in plan.modules.values())
     return Conversion(out_dir, len(plan.specs), n_quantised, plan.n_bytes, comparison)
 
@@ -103,7 +105,7 @@ class _Plan:
         self._target = target
         self._shapes = canonical_shapes(reader.config)
         self._names = target.layout.modules(reader.config)
-        self.dtype = target.dtype or reader.stored_dtype
+        self._stored = stored_dtypes(reader)
         self.modules = {module: self._quantisation(module) for module in self._names}
         self.specs = [spec for module in self._names for spec in self._specs(module)]
 
@@ -117,7 +119,7 @@ class _Plan:
         for module, how in self.modules.items():
             yield from self._weight(module, how)
             if f"{module}.bias" in self._shapes:
-                yield self._reader.take(f"{module}.bias", self.dtype)
+                yield self._reader.take(f"{module}.bias", self._dtype(f"{module}.bias"))
 
     def configuration(self) -> dict[str, Any]:
         """Return what belongs into params.json or config.json.
@@ -147,22 +149,37 @@ class _Plan:
         name = f"{module}.weight"
         return wanted if can_quantise(name, self._shapes[name], wanted.group_size) else None
 
+    def _dtype(self, name: str) -> mx.Dtype:
+        return self._target.dtype or self._stored[name]
+
+    def _dense_dtype(self, module: str) -> mx.Dtype:
+        part = "scales" if module in self._reader.quantised else "weight"
+        return self._dtype(f"{module}.{part}")
+
+    def _keeps(self, module: str) -> bool:
+        """Say whether a module stays packed as it is."""
+        how = self.modules[module]
+        return how is not None and how == self._reader.quantised.get(module)
+
     def _specs(self, module: str) -> Iterator[TensorSpec]:
         name, shape, how = (
             self._names[module],
             self._shapes[f"{module}.weight"],
             self.modules[module],
         )
+        dtype = self._dense_dtype(module)
         if how is None:
-            yield TensorSpec(f"{name}.weight", self.dtype, self._stored_shape(shape))
+            yield TensorSpec(f"{name}.weight", dtype, self._stored_shape(shape))
         else:
             rows, n_in = shape
             groups = (rows, n_in // how.group_size)
+            biases_dtype = self._dtype(f"{module}.biases") if self._keeps(module) else dtype
             yield TensorSpec(f"{name}.weight", mx.uint32, (rows, n_in * how.bits // WORD_BITS))
-            yield TensorSpec(f"{name}.scales", self.dtype, groups)
-            yield TensorSpec(f"{name}.biases", self.dtype, groups)
-        if f"{module}.bias" in self._shapes:
-            yield TensorSpec(f"{name}.bias", self.dtype, self._shapes[f"{module}.bias"])
+            yield TensorSpec(f"{name}.scales", dtype, groups)
+            yield TensorSpec(f"{name}.biases", biases_dtype, groups)
+        bias = f"{module}.bias"
+        if bias in self._shapes:
+            yield TensorSpec(f"{name}.bias", self._dtype(bias), self._shapes[bias])
 
     def _stored_shape(self, shape: Shape) -> Shape:
         if len(shape) == 3 and self._target.layout.conv_is_out_in_k:
@@ -170,11 +187,11 @@ class _Plan:
         return shape
 
     def _weight(self, module: str, how: Quantisation | None) -> Iterator[mx.array]:
-        if how is not None and how == self._reader.quantised.get(module):
-            for part in PARTS:
-                yield self._reader.take(f"{module}.{part}", self.dtype)
+        if self._keeps(module):
+            for name in (f"{module}.{part}" for part in PARTS):
+                yield self._reader.take(name, self._dtype(name))
             return
-        dense = self._reader.take_dense(module, self.dtype)
+        dense = self._reader.take_dense(module, self._dense_dtype(module))
         if how is not None:
             packed = mx.quantize(dense, group_size=how.group_size, bits=how.bits)
             mx.eval(*packed)

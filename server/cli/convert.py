@@ -96,14 +96,15 @@ def convert_command(
 
 def summary(done: Conversion, elapsed_s: float, dtype: str | None) -> str:
     """Say in a few lines what was written and how it was verified. dtype: that was asked for."""
-    exactly = "bit for bit" if dtype is None else f"as {dtype} rounds it"
     checked = done.comparison
     is_large = done.n_bytes >= 1e9
     size = f"{done.n_bytes / 1e9:.2f} GB" if is_large else f"{done.n_bytes / 1e6:.1f} MB"
-    lines = [
-        f"{done.directory}: {done.n_tensors} tensors, {size}, in {elapsed_s:.0f} s",
-        f"verified: {checked.n_exact} tensors equal to the source {exactly}",
-    ]
+    lines = [f"{done.directory}: {done.n_tensors} tensors, {size}, in {elapsed_s:.0f} s"]
+    if checked.n_exact:
+        lines.append(f"verified: {checked.n_exact} tensors equal to the source bit for bit")
+    if checked.n_cast:
+        by = dtype or "their number format"
+        lines.append(f"verified: {checked.n_cast} tensors equal to the source as {by} rounds it")
     if checked.n_bounded:
         lines.append(
             f"verified: {checked.n_bounded} quantised matrices off by at most"

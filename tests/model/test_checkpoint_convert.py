@@ -76,6 +76,73 @@ def test_the_stored_number_format_is_kept(tmp_path: Path, stored: str) -> None:
     )
 
 
+def write_mixed(directory: Path) -> Path:
+    """Write float32 norms and biases beside float16 convolutions and bfloat16 matrices."""
+    formats = {1: mx.float32, 2: mx.bfloat16, 3: mx.float16}
+    weights = {
+        name: mx.array(w).astype(formats[w.ndim]) for name, w in random_weights(GROUPED).items()
+    }
+    write_mistral(directory, GROUPED)
+    mx.save_safetensors(str(directory / "consolidated.safetensors"), weights, {"format": "mlx"})
+    return directory
+
+
+def load_mlx(file: Path) -> dict[str, mx.array]:
+    held = mx.load(str(file))
+    assert isinstance(held, dict)
+    return held
+
+
+def test_every_tensor_keeps_its_own_number_format(tmp_path: Path) -> None:
+    directory = write_mixed(tmp_path / "in")
+    conversion = convert(directory, tmp_path / "out", Target(MISTRAL))
+    assert conversion.comparison.n_exact == conversion.n_tensors
+    assert conversion.comparison.n_cast == 0
+    old, new = (load_mlx(tmp_path / at / "consolidated.safetensors") for at in ("in", "out"))
+    for name, array in old.items():
+        assert new[name].dtype == array.dtype
+        assert mx.array_equal(new[name], array).item()
+    for dtype in (mx.float32, mx.bfloat16):
+        assert_same(
+            load_checkpoint(directory, dtype=dtype),
+            load_checkpoint(tmp_path / "out", dtype=dtype),
+        )
+
+
+def test_what_is_rounded_or_unpacked_is_counted_apart(tmp_path: Path) -> None:
+    directory = write_mixed(tmp_path / "in")
+    n_matrices = 35
+    rounded = convert(directory, tmp_path / "half", Target(MISTRAL, dtype=mx.bfloat16))
+    assert rounded.comparison.n_exact == n_matrices
+    assert rounded.comparison.n_cast == rounded.n_tensors - n_matrices
+
+    packed = convert(directory, tmp_path / "packed", Target(VOXMLX, Quantisation(4, 32)))
+    n_plain = rounded.n_tensors - n_matrices
+    assert (packed.comparison.n_exact, packed.comparison.n_bounded) == (n_plain, n_matrices)
+    held = load_mlx(tmp_path / "packed" / "model.safetensors")
+    dtypes = {name.rpartition(".")[2]: array.dtype for name, array in held.items()}
+    assert dtypes["scales"] == dtypes["biases"] == mx.bfloat16
+    assert dtypes["bias"] == held["language_model.norm.weight"].dtype == mx.float32
+
+    plain = convert(tmp_path / "packed", tmp_path / "plain", Target(MISTRAL))
+    assert (plain.comparison.n_exact, plain.comparison.n_cast) == (n_plain, n_matrices)
+
+
+def test_a_kept_module_keeps_the_formats_of_scales_and_biases(tmp_path: Path) -> None:
+    directory = write_voxmlx(tmp_path / "in", GROUPED, bits=lambda _: (4, 32))
+    file = directory / "model.safetensors"
+    held = load_mlx(file)
+    mixed = {
+        name: array.astype(mx.float16) if name.endswith(".biases") else array
+        for name, array in held.items()
+    }
+    mx.eval(mixed)
+    mx.save_safetensors(str(file), mixed, {"format": "mlx"})
+    kept = convert(directory, tmp_path / "out", Target(VOXMLX))
+    assert kept.comparison.n_exact == kept.n_tensors
+    assert_same(load_checkpoint(directory), load_checkpoint(tmp_path / "out"))
+
+
 @pytest.mark.parametrize("bits", BITS)
 def test_quantising_stays_within_a_step(tmp_path: Path, bits: int) -> None:
     group_size = GROUP_SIZES[bits % 3]
@@ -141,12 +208,12 @@ def test_what_differs_from_the_source_is_found(tmp_path: Path) -> None:
     weights["layers.0.attention.wq.weight"][3, 5] += 1e-3
     other = write_mistral(tmp_path / "other", GROUPED, weights)
     with pytest.raises(ConversionError, match=r"layers.0.attention.wq.weight: expected the source"):
-        compare(one, other, mx.float32)
+        compare(one, other)
     weights["layers.0.attention.wq.weight"][3, 5] += 5
     far = write_mistral(tmp_path / "far", GROUPED, weights)
     convert(far, tmp_path / "packed", Target(VOXMLX, Quantisation(4, 32)))
     with pytest.raises(ConversionError, match=r"attention.wq.weight: expected at most about one"):
-        compare(one, tmp_path / "packed", mx.float32)
+        compare(one, tmp_path / "packed")
 
 
 def test_a_failed_conversion_leaves_nothing(

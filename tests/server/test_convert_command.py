@@ -41,6 +41,15 @@ def test_what_is_rounded_is_not_called_equal(tmp_path: Path) -> None:
     assert "bit for bit" not in result.output
 
 
+def test_what_is_unpacked_is_not_called_equal(tmp_path: Path) -> None:
+    source = write_mistral(tmp_path / "in", PARAMS["grouped"], dtype="BF16")
+    assert run(source, tmp_path / "packed", "--bits", "4").exit_code == 0
+    result = run(tmp_path / "packed", tmp_path / "out")
+    assert "verified: 35 tensors equal to the source as their number format rounds" in result.output
+    n_plain = len(load_checkpoint(source).weights) - 35
+    assert f"verified: {n_plain} tensors equal to the source bit for bit" in result.output
+
+
 def test_a_group_size_without_bits_is_refused(tmp_path: Path) -> None:
     result = run(tmp_path / "in", tmp_path / "out", "--group-size", "32")
     assert result.exit_code == 2
