@@ -135,7 +135,7 @@ def _parse(file: Path, text: bytes) -> dict[str, Any]:
 
 def _check_metadata(file: Path, metadata: Any) -> None:
     is_text = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
-    if not is_text:
+    if metadata is not None and not is_text:  # MLX writes null where there is none
         raise CorruptFileError(file, "__metadata__", "an object of strings", repr(metadata)[:100])
 
 

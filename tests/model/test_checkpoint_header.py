@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import mlx.core as mx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -163,3 +164,8 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     error = PermissionError(errno.EACCES, "Permission denied")
     with mock.patch.object(Path, "open", side_effect=error):
         assert refused(file, MissingFileError).got == "Permission denied"
+
+
+def test_what_mlx_writes_without_metadata_is_read(tmp_path: Path) -> None:
+    mx.save_safetensors(str(tmp_path / "a.safetensors"), {"a": mx.zeros(2)})
+    assert list(read_header(tmp_path / "a.safetensors")) == ["a"]
