@@ -30,7 +30,7 @@ class StepCosts:
     def observe(self, n_rows: int, n_positions: int, seconds: float) -> None:
         """Take a measurement into account."""
         points = self._points.setdefault(n_positions, {})
-        bucket = (n_rows - 1).bit_length()  # 1, 2, 3..4, 5..8, ...
+        bucket = _bucket(n_rows)
         if bucket in points:
             points[bucket].add(n_rows, seconds)
         else:
@@ -40,16 +40,24 @@ class StepCosts:
         """Predict a pass; 0 before anything was measured.
 
         A longer pass costs at most what as many shorter ones do, so that one bad measurement of
-        passes that are then avoided does not last.
+        passes that are then avoided does not last. One whose like was never seen is foretold from
+        a shorter and a longer one, so that it is tried, and then known.
         """
-        return min(
-            (
-                _interpolate(list(points.values()), n_rows) * n_positions / known
-                for known, points in self._points.items()
-                if known <= n_positions
-            ),
-            default=0.0,
-        )
+        prices = {
+            known: _interpolate(points, n_rows)
+            for known, points in self._points.items()
+            if known <= n_positions
+        }
+        bounds = [price * n_positions / known for known, price in prices.items()]
+        near = [known for known, points in self._points.items() if _covers(points, n_rows)]
+        shorter = max((known for known in near if known <= n_positions), default=n_positions)
+        longer = min((known for known in near if known > n_positions), default=n_positions)
+        if shorter < n_positions < longer:
+            # A pass reads the weights once, and then pays for each position: a straight line.
+            rise_s = max(0.0, _interpolate(self._points[longer], n_rows) - prices[shorter])
+            share = (n_positions - shorter) / (longer - shorter)
+            bounds.append(prices[shorter] + share * rise_s)
+        return min(bounds, default=0.0)
 
     def max_rows(self, budget_s: float, limit: int) -> int:
         """Return how many rows, `limit` at most, one position of each of which fits a budget."""
@@ -63,12 +71,21 @@ class StepCosts:
         return low
 
 
-def _interpolate(points: list[_Point], n_rows: int) -> float:
+def _bucket(n_rows: int) -> int:
+    return (n_rows - 1).bit_length()  # 1, 2, 3..4, 5..8, ...
+
+
+def _covers(points: dict[int, _Point], n_rows: int) -> bool:
+    """Say whether passes of as many rows were measured, or of fewer and of more."""
+    return min(points) <= _bucket(n_rows) <= max(points)
+
+
+def _interpolate(measured: dict[int, _Point], n_rows: int) -> float:
     """Read the cost of `n_rows` off the line through the points, made to rise with the rows.
 
     Beyond the last point, cost grows in proportion to rows: more than it really does.
     """
-    points = sorted(points, key=lambda point: point.n_rows)
+    points = sorted(measured.values(), key=lambda point: point.n_rows)
     before = points[0]
     highest_s = before.seconds
     for point in points[1:]:

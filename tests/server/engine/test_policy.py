@@ -89,6 +89,29 @@ def test_a_block_is_never_thought_dearer_than_its_positions_alone() -> None:
     assert costs.seconds(1, 16) == pytest.approx(0.016)
 
 
+def test_a_block_never_tried_is_foretold_from_a_shorter_and_a_longer_one() -> None:
+    costs = StepCosts()
+    for n_rows in (1, 4):  # as calibrated: bound by the weights that every pass reads
+        costs.observe(n_rows, 1, 0.030)
+        costs.observe(n_rows, 16, 0.075)
+    assert costs.seconds(2, 4) == pytest.approx(0.039)
+    assert costs.seconds(2, 8) == pytest.approx(0.051)
+    assert costs.seconds(8, 4) == pytest.approx(4 * costs.seconds(8))  # so many rows: unknown
+    costs.observe(2, 4, 0.060)
+    assert costs.seconds(2, 4) == pytest.approx(0.060)
+    assert costs.seconds(2, 8) < 0.08
+    costs.observe(1, 16, 0.001)  # a bad measurement: a longer pass is not foretold as less
+    assert costs.seconds(1, 8) >= 0.030
+
+
+def test_a_flush_is_written_in_blocks_where_a_step_alone_is_slow() -> None:
+    costs = StepCosts()
+    costs.observe(1, 1, 0.030)
+    costs.observe(1, 16, 0.075)
+    (each,) = plan([Ready(1, LIVE, 17)], 1, costs)
+    assert each.n_positions == 4
+
+
 # --- plan
 
 
