@@ -123,9 +123,8 @@ def announcement(service: Service, sockets: Sockets, n_keys: int) -> list[str]:
     wyoming = [f"  wyoming   tcp://{host}:{_port(sockets.wyoming)}"] if sockets.wyoming else []
     folder = settings.record_audio_dir
     recording = [f"  RECORDING audio and text of every session, to {folder}"] if folder else []
-    n_sessions = service.engine.n_free
-    why = "as set" if n_sessions == settings.max_sessions else "as measured on this machine"
-    sessions = f"up to {n_sessions} live sessions, {why}"
+    engine = service.engine
+    capacity = capacity_state(settings, engine.n_free, engine.real_time_factor)
     return [
         f"voxwire {__version__} serves {service.model_name} at http{secure}://{there}",
         f"  live      ws{secure}://{there}/v1/realtime as OpenAI's, /v1/listen as Deepgram's,",
@@ -134,7 +133,7 @@ def announcement(service: Service, sockets: Sockets, n_keys: int) -> list[str]:
         *wyoming,
         *recording,
         f"  keys      {key_state(settings, n_keys)}",
-        f"  capacity  {sessions}; delay {service.default_delay_ms} ms",
+        f"  capacity  {capacity}; delay {service.default_delay_ms} ms",
         f"  end       Ctrl-C: open sessions have {settings.drain_s:g} s to finish; twice: at once",
     ]
 
@@ -142,6 +141,17 @@ def announcement(service: Service, sockets: Sockets, n_keys: int) -> list[str]:
 def _port(sockets: list[socket.socket]) -> int:
     port: int = sockets[0].getsockname()[1]
     return port
+
+
+def capacity_state(settings: ServeSettings, n_free: int, real_time_factor: float) -> str:
+    """Return in words how many may speak at once, or that not even one can."""
+    if real_time_factor > 1:
+        return (
+            f"THIS MACHINE IS {real_time_factor:.3g} TIMES TOO SLOW for live speech with this "
+            "model: its text lags; use a smaller or 4-bit model (--model)"
+        )
+    why = "as set" if n_free == settings.max_sessions else "as measured on this machine"
+    return f"up to {n_free} live session{'' if n_free == 1 else 's'}, {why}"
 
 
 def key_state(settings: ServeSettings, n_keys: int) -> str:

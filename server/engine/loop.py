@@ -90,6 +90,8 @@ class Loop:
         self._awake: dict[
             int, Row
         ] = {}  # rows that may have something to do; the rest cost nothing
+        if self.real_time_factor > 1:
+            log.warning("engine=too-slow real_time_factor=%.3g", self.real_time_factor)
         self._report_load()
 
     @property

@@ -75,6 +75,7 @@ class Worker(threading.Thread):
         wake_quietly()
         loop = Loop(backend, self._max_sessions, self._inbox, self._post, self._clock)
         self.config, self.tokenizer_file = backend.config, backend.tokenizer_file
+        self.real_time_factor = loop.real_time_factor  # as measured, before anybody speaks
         self.started.set()
         while not loop.is_stopping and threading.main_thread().is_alive():
             self.beat_s = self._clock()

@@ -15,7 +15,7 @@ import pytest
 from tests.server.certificates import make_certificate
 from tests.server.serve_process import COMMAND, serving
 from voxwire.model.checkpoint.hub import EMBEDDED
-from voxwire.server.cli.serve import key_state
+from voxwire.server.cli.serve import capacity_state, key_state
 from voxwire.server.settings import ServeSettings
 
 KEY = "the-key-of-this-server"
@@ -41,7 +41,7 @@ def test_a_server_says_where_it_is_who_may_come_and_how_many(tmp_path: Path) -> 
     assert "/v1/stream as our own" in told
     assert "keys      one opens every door" in told
     assert re.search(
-        r"up to \d+ live sessions, as (set|measured on this machine); delay 480 ms", told
+        r"up to \d+ live sessions?, as (set|measured on this machine); delay 480 ms", told
     )
     assert "open sessions have 7 s to finish" in told
     assert KEY not in "\n".join(process.lines)
@@ -57,6 +57,22 @@ def test_a_server_says_where_it_is_who_may_come_and_how_many(tmp_path: Path) -> 
 )
 def test_who_may_come_is_told_in_words(settings: ServeSettings, n_keys: int, told: str) -> None:
     assert told in key_state(settings, n_keys)
+
+
+@pytest.mark.parametrize(
+    ("max_sessions", "n_free", "real_time_factor", "told"),
+    [
+        (128, 128, 0.1, "up to 128 live sessions, as set"),
+        (128, 7, 0.3, "up to 7 live sessions, as measured on this machine"),
+        (128, 1, 0.9, "up to 1 live session, as measured on this machine"),
+        (1, 1, 2.53, "THIS MACHINE IS 2.53 TIMES TOO SLOW for live speech with this model"),
+    ],
+)
+def test_how_many_may_speak_is_told_in_words(
+    max_sessions: int, n_free: int, real_time_factor: float, told: str
+) -> None:
+    settings = ServeSettings(max_sessions=max_sessions)
+    assert capacity_state(settings, n_free, real_time_factor).startswith(told)
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line_and_status_2(tmp_path: Path) -> None:
