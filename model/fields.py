@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from .errors import ConfigError
+
+MAX_INTEGER = 2**31 - 1  # MLX counts sizes in 32 bits
 
 
 class Section:
@@ -30,26 +33,28 @@ class Section:
         return Section(self._get(key, "an object"), self.name(key))
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """Return a positive integer. Raises ConfigError."""
+        """Return a positive integer of 32 bits. Raises ConfigError."""
         value = default if default is not None and not self.has(key) else None
         value = self._get(key, "a positive integer") if value is None else value
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
             raise ConfigError(expected=f"{self.name(key)}: a positive integer", got=_show(value))
+        if value > MAX_INTEGER:
+            wanted = f"{self.name(key)}: an integer up to {MAX_INTEGER}"
+            raise ConfigError(expected=wanted, got=_show(value))
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Return a positive number. Raises ConfigError."""
+        """Return a positive, finite number. Raises ConfigError."""
         value = default if default is not None and not self.has(key) else None
         value = self._get(key, "a positive number") if value is None else value
-        # `not value > 0` also refuses NaN, which JSON readers of Python let through.
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
             raise ConfigError(expected=f"{self.name(key)}: a positive number", got=_show(value))
-        try:
-            return float(value)
-        except OverflowError:
+        # JSON readers of Python let NaN (refused above), infinity and any number of digits through.
+        if value > sys.float_info.max:
             raise ConfigError(
                 expected=f"{self.name(key)}: a number that a float holds", got=_show(value)
-            ) from None
+            )
+        return float(value)
 
     def allow(self, key: str, *values: object) -> None:
         """Refuse `key` where it is given with a meaning that this model does not have."""

@@ -74,9 +74,9 @@ def find_files(directory: Path) -> CheckpointFiles:
     Raises MissingFileError, UnsafeFileError (pickled weights only), TokenizerError,
     CorruptFileError (an index that names no plain files).
     """
-    if not directory.is_dir():
-        raise MissingFileError(directory, None, "a directory with a checkpoint", "none there")
     try:
+        if not directory.is_dir():
+            raise MissingFileError(directory, None, "a directory with a checkpoint", "none there")
         names = [entry.name for entry in directory.iterdir() if entry.is_file()]
     except OSError as error:
         raise unreadable(directory, error) from None

@@ -53,6 +53,10 @@ def plan_tensors(
     `file` is named where a tensor is missing. Raises MissingTensorError, TensorShapeError,
     TensorDtypeError, ExtraTensorError.
     """
+    n_layers = config.encoder.n_layers + config.decoder.n_layers
+    if n_layers > len(table):  # checked first, as each has names and shapes to make
+        got = f"{len(table)} tensors"
+        raise MissingTensorError(file, None, f"the tensors of {n_layers} layers", got)
     return _Planner(layout, table, config, file).plan()
 
 

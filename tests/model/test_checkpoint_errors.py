@@ -175,9 +175,10 @@ def test_a_pickle_by_the_name_of_safetensors(tmp_path: Path, magic: bytes) -> No
     assert refused(tmp_path, UnsafeFileError).file == file
 
 
-def test_a_directory_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["is_dir", "iterdir"])
+def test_a_directory_that_may_not_be_read_is_named(tmp_path: Path, method: str) -> None:
     error = PermissionError(errno.EACCES, "Permission denied")
-    with mock.patch.object(Path, "iterdir", side_effect=error):
+    with mock.patch.object(Path, method, side_effect=error):
         refusal = refused(tmp_path, MissingFileError)
     assert (refusal.file, refusal.got) == (tmp_path, "Permission denied")
 
@@ -188,13 +189,17 @@ def test_a_format_that_mlx_does_not_read_is_refused(tmp_path: Path) -> None:
         assert "F64" in refused(tmp_path, CorruptFileError).got
 
 
-def test_a_number_that_no_float_holds_is_refused(tmp_path: Path) -> None:
-    write_mistral(tmp_path, TINY)
-    file = tmp_path / "params.json"
-    params = json.loads(file.read_text())
-    params["rope_theta"] = 10**400
-    file.write_text(json.dumps(params))
-    assert "rope_theta" in refused(tmp_path, ConfigError).expected
+@pytest.mark.parametrize("value", [10**400, float("inf")])
+def test_a_number_that_no_float_holds_is_refused(tmp_path: Path, value: float) -> None:
+    write_json(write_mistral(tmp_path, TINY) / "params.json", {**TINY, "rope_theta": value})
+    assert refused(tmp_path, ConfigError).expected == "rope_theta: a number that a float holds"
+
+
+@pytest.mark.parametrize("n_layers", [10**9, 2**31 - 1])
+def test_more_layers_than_tensors_are_refused_at_once(tmp_path: Path, n_layers: int) -> None:
+    write_json(write_mistral(tmp_path, TINY) / "params.json", {**TINY, "n_layers": n_layers})
+    error = refused(tmp_path, MissingTensorError)
+    assert error.expected == f"the tensors of {n_layers + 2} layers"
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ def test_the_full_size_has_4_billion_weights_in_711_tensors() -> None:
         ({"transcription_format": "instruct"}, "transcription_format: 'streaming', got 'instruct'"),
         ({"ada_rms_norm_t_cond": False}, "ada_rms_norm_t_cond: True, got False"),
         ({"vocab_size": 0}, "vocab_size: a positive integer, got 0"),
+        ({"sampling_rate": 10**310}, r"sampling_rate: an integer up to 2147483647, got 10+\.\.\."),
+        ({"n_layers": 2**31}, "n_layers: an integer up to 2147483647, got 2147483648"),
         ({"sliding_window": 1.5}, "sliding_window: a positive integer, got 1.5"),
         ({"num_mel_bins": "x" * 100}, r"num_mel_bins: a positive integer, got 'x+\.\.\."),
     ],
