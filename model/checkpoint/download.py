@@ -65,7 +65,7 @@ def fetch(
             return
         _fill(stream, remote, renew, progress or _silent)
         stream.flush()
-        _verify(part, remote)
+        _verify(stream, part, remote)
         os.replace(part, target)
 
 
@@ -154,11 +154,11 @@ class _KeepSecrets(urllib.request.HTTPRedirectHandler):
         return following
 
 
-def _verify(part: Path, remote: RemoteFile) -> None:
-    """Raise HubError, and drop the part, where the content is not what its hash says."""
+def _verify(stream: BinaryIO, part: Path, remote: RemoteFile) -> None:
+    """Raise HubError, and empty the part, where the content is not what its hash says."""
     digest = _digest(part, remote)
     if digest != remote.etag:
-        part.unlink()
+        _begin_anew(stream)  # removed, it would be lost to a process that waits for its lock
         raise HubError(None, None, f"{remote.name} with hash {remote.etag}", f"hash {digest}")
 
 

@@ -113,6 +113,24 @@ def test_who_waited_for_another_goes_on_where_that_one_stopped(
     assert (directory / WEIGHTS).read_bytes() == content
 
 
+def test_who_waited_for_another_that_got_wrong_bytes_begins_anew(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = hub.files[WEIGHTS]
+    first = iter([True])
+
+    def wait(stream: BinaryIO | int, _: int) -> None:
+        is_weights = not isinstance(stream, int) and digest(WEIGHTS, content) in stream.name
+        if is_weights and next(first, False):
+            hub.corrupt = WEIGHTS
+            with pytest.raises(HubError, match="got hash"):
+                resolve_model("org/name")  # the other
+            hub.corrupt = ""
+
+    monkeypatch.setattr("fcntl.flock", wait)
+    assert (resolve_model("org/name") / WEIGHTS).read_bytes() == content
+
+
 def test_shards_come_with_their_index(hub: Hub, tmp_path: Path) -> None:
     hub.files = read_directory(write_hf(tmp_path / "shards", PARAMS["tiny"], n_shards=3))
     assert load_checkpoint(resolve_model("org/name")).layout == "huggingface"
