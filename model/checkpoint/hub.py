@@ -64,25 +64,26 @@ def _directory(spec: str) -> Path | None:
 
 
 def _from_hub(repository: str, progress: Progress | None) -> Path:
-    from huggingface_hub import HfApi
-
+    """Return the newest revision, or the newest that is whole in the cache where it fails."""
     try:
-        info = HfApi().model_info(repository)
-    # Whatever its HTTP library of the day raises: without a network, what is cached must do.
-    except Exception as error:
-        cached = _cached(repository)
-        if cached is None:
-            raise HubError(None, None, *_why(repository, error)) from error
-        return cached
-    files = _needed(repository, [sibling.rfilename for sibling in info.siblings or []])
-    try:
-        paths = [_one(repository, str(info.sha), name, progress) for name in files]
+        return _newest(repository, progress)
     except HubError as error:
         cached = _cached(repository)
         if cached is None:
             raise
-        log.warning("model=%s revision=%s, not the newest: %s", repository, cached.name, error)
+        log.warning("model=%s revision=%s, as cached: %s", repository, cached.name, error)
         return cached
+
+
+def _newest(repository: str, progress: Progress | None) -> Path:
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi().model_info(repository)
+    except Exception as error:  # whatever its HTTP library of the day raises
+        raise HubError(None, None, *_why(repository, error)) from error
+    files = _needed(repository, [sibling.rfilename for sibling in info.siblings or []])
+    paths = [_one(repository, str(info.sha), name, progress) for name in files]
     directories = {path.parent for path in paths}
     if len(directories) > 1:
         got = "a new one while downloading: run again"
@@ -112,11 +113,14 @@ def _why(repository: str, error: Exception) -> tuple[str, str]:
         return f"access to {repository}", f"a gate: accept its terms on {endpoint}/{repository}"
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"a public repository {repository} on {endpoint}", "none of that name"
-    reason = str(error).partition("\n")[0] or type(error).__name__
     return (
         f"{repository} from {endpoint} or, whole, in {constants.HF_HUB_CACHE}",
-        f"no answer and no copy ({reason}): check the network, or give a directory",
+        f"no answer ({_reason(error)}): check the network, or give a directory",
     )
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _needed(repository: str, names: list[str]) -> list[str]:
@@ -150,8 +154,10 @@ def _one(repository: str, revision: str, name: str, progress: Progress | None) -
         fetch(remote, lambda: _locate(url, name), target, progress)
         # The content is there: this only links it into the snapshot, and notes the revision.
         return Path(hf_hub_download(repository, name))
-    except OSError as error:
-        raise HubError(None, None, f"{name} of {repository}", str(error)) from error
+    except HubError:
+        raise
+    except Exception as error:  # not all of its HTTP libraries' errors are OSErrors
+        raise HubError(None, None, f"{name} of {repository}", _reason(error)) from error
 
 
 def _locate(url: str, name: str) -> RemoteFile:
@@ -163,8 +169,7 @@ def _locate(url: str, name: str) -> RemoteFile:
 
     try:
         metadata = get_hf_file_metadata(url)
-    # Not all of its HTTP libraries' errors are OSErrors.
-    except Exception as error:
+    except Exception as error:  # likewise
         raise ConnectionError(str(error)) from error
     is_own_host = urlsplit(metadata.location).netloc == urlsplit(url).netloc
     token = get_token() if is_own_host else None

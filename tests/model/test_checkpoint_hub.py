@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
+import huggingface_hub
 import huggingface_hub.constants
 import pytest
 
@@ -226,11 +227,13 @@ def test_repositories_without_what_is_needed(hub: Hub) -> None:
 
 
 def test_without_a_network_a_whole_cached_copy_serves(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     directory = resolve_model("org/name")
+    assert not caplog.messages
     use_hub(monkeypatch, "http://127.0.0.1:9", tmp_path / "cache")  # nobody listens there
     assert resolve_model("org/name") == directory
+    assert f"model=org/name revision={fake_hub.REVISION}, as cached: expected" in caplog.text
     (directory / WEIGHTS).unlink()
     (directory / "config.json").unlink()
     with pytest.raises(HubError) as caught:
@@ -250,6 +253,17 @@ def test_an_update_that_breaks_off_leaves_the_whole_older_copy_to_serve(
     assert older.name in caplog.text
     use_hub(monkeypatch, "http://127.0.0.1:9", tmp_path / "cache")
     assert resolve_model("org/name") == older
+
+
+def test_a_hub_that_hangs_up_at_the_last_is_a_hub_error(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_up(*_: object) -> None:
+        raise RuntimeError("disconnected")  # the HTTP library's own error is no OSError either
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hang_up)
+    with pytest.raises(HubError, match=r"expected config.json of org/name, got disconnected"):
+        resolve_model("org/name")
 
 
 def test_a_certificate_that_nobody_trusts_is_told_at_once(
