@@ -59,7 +59,8 @@ def refuse_pickle(file: Path) -> None:
     except OSError as error:
         raise unreadable(file, error) from None
     # Some headers' lengths begin with the same two bytes; a pickle's other six make it absurd.
-    is_length = int.from_bytes(magic, "little") <= file.stat().st_size
+    longest = min(file.stat().st_size, MAX_HEADER_BYTES)
+    is_length = int.from_bytes(magic, "little") <= longest
     is_pickle = magic.startswith(_PICKLE_MAGIC) and not is_length
     if file.suffix in PICKLE_SUFFIXES or magic.startswith(_ZIP_MAGIC) or is_pickle:
         raise UnsafeFileError(file, None, "safetensors", "a pickle, which can run code when read")

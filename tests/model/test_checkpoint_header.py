@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,6 +23,7 @@ from voxwire.model.errors import (
     CorruptFileError,
     MissingFileError,
     TruncatedFileError,
+    UnsafeFileError,
 )
 
 ARRAYS = {"a": np.ones((2, 3), np.float32), "b": np.ones(5, np.uint32)}
@@ -142,6 +144,14 @@ def test_damage_is_refused_or_harmless(
 def test_a_length_whose_bytes_begin_like_a_pickle_is_a_length(tmp_path: Path, length: int) -> None:
     text = json.dumps({"a": entry()}).encode().ljust(length)
     assert list(read_header(write_raw(tmp_path / "a.safetensors", text, bytes(8)))) == ["a"]
+
+
+def test_a_large_pickle_with_a_small_first_frame_is_a_pickle(tmp_path: Path) -> None:
+    file = tmp_path / "a.safetensors"
+    start = b"\x80\x04\x95" + (7).to_bytes(8, "little")  # as a length: 123 MB
+    file.write_bytes(start)
+    os.truncate(file, 1 << 27)  # sparse
+    refused(file, UnsafeFileError)
 
 
 @pytest.mark.parametrize(
