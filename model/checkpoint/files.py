@@ -23,7 +23,7 @@ TOKENIZER_FILE = "tekken.json"
 CONFIG_FILES = ("params.json", "config.json")  # in order of preference
 # One set of weights is taken, the first that is there: official repositories hold two.
 WEIGHT_PATTERNS = ("consolidated*.safetensors", "model*.safetensors", "*.safetensors")
-SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\.safetensors")
+SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,16 @@ def _refuse_without_weights(directory: Path, names: list[str]) -> None:
 def _indexed(directory: Path, weights: list[str]) -> list[str]:
     """Return the shards that the index of `weights` names, all of them there.
 
-    Without an index, `weights` themselves. Other shards may be left of an older download.
+    Without an index, `weights` themselves, if they are as many as their names say. Other shards
+    may be left of an older download.
     """
     index = directory / _index_name(weights)
     if not index.is_file():
+        match = SHARD.fullmatch(weights[0])
+        n_shards = int(match.group(2)) if match else 1
+        if len(weights) < n_shards:
+            wanted = f"{n_shards} shards, as {weights[0]} says"
+            raise MissingFileError(directory, None, wanted, str(len(weights)))
         return weights
     table = read_json(index).get("weight_map")
     if not isinstance(table, Mapping) or not all(isinstance(n, str) for n in table.values()):

@@ -139,6 +139,10 @@ def test_a_shard_that_is_not_there(tmp_path: Path) -> None:
     lost.unlink()
     error = refused(tmp_path, MissingFileError)
     assert (error.file, error.got) == (lost, "none")
+    (tmp_path / "model.safetensors.index.json").unlink()
+    error = refused(tmp_path, MissingFileError)
+    assert error.expected == "3 shards, as model-00001-of-00003.safetensors says"
+    assert error.got == "2"
 
 
 def test_an_index_that_names_no_files(tmp_path: Path) -> None:
