@@ -148,7 +148,7 @@ def _span(file: Path, name: str, entry: Any) -> tuple[int, int]:
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise CorruptFileError(file, name, f"a dtype among {', '.join(ITEM_BYTES)}", repr(dtype))
     shape, offsets = _sizes(entry, "shape"), _sizes(entry, "data_offsets")
-    if shape is None:
+    if shape is None or math.prod(shape) >> 64:  # more than the format counts
         raise CorruptFileError(file, name, "a shape of sizes", repr(entry.get("shape")))
     if offsets is None or len(offsets) != 2:
         got = repr(entry.get("data_offsets"))

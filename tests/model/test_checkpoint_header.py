@@ -101,6 +101,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ({"a": entry(shape=[-2])}, "a", "[-2]"),
         ({"a": entry(shape=[True, 2])}, "a", "[True, 2]"),
         ({"a": entry(shape="22")}, "a", "'22'"),
+        ({"a": entry(shape=[10**4000] * 2)}, "a", "1000"),  # more digits than Python writes
         ({"a": entry(offsets=[0])}, "a", "[0]"),
         ({"a": entry(offsets=[0, 4])}, "a", "4 bytes"),
         ({"a": entry(offsets=[8, 0])}, "a", "-8 bytes"),
