@@ -76,7 +76,7 @@ class CheckpointReader:
     def take(self, name: str, dtype: mx.Dtype) -> mx.array:
         """Read one tensor, evaluated; floating ones become `dtype`. Once for each name.
 
-        Raises NonFiniteTensorError.
+        Raises NonFiniteTensorError, CorruptFileError.
         """
         info = self._tensors[name]
         if info.file not in self._lazy:
