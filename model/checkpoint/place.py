@@ -36,6 +36,8 @@ _REPLACEABLE = (
     ".gitattributes",
     ".DS_Store",  # the Finder's
 )
+# What the hub's download command keeps in .cache/huggingface: others would be a cache of models.
+_HUB_NOTES = frozenset({"download", "CACHEDIR.TAG", ".gitignore", ".gitignore.lock"})
 
 
 def check_place(source: CheckpointFiles, out_dir: Path, overwrite: bool) -> None:
@@ -134,12 +136,13 @@ def _require_checkpoint(directory: Path) -> None:
     """Raise ConversionError where `directory` is no checkpoint, or holds anything else besides."""
     if not directory.is_dir():
         raise ConversionError(directory, None, "a checkpoint to overwrite", "no directory")
-    names = []
-    for entry in sorted(directory.iterdir()):
-        if not _is_replaceable(entry):
-            got = f"{entry.name} in it: move it away, or give another directory"
-            raise ConversionError(directory, None, "only a checkpoint to overwrite", got)
-        names.append(entry.name)
+    entries = sorted(directory.iterdir())
+    strangers = [entry.name for entry in entries if not _is_replaceable(entry)]
+    if strangers:
+        wanted = "only weights, configuration, tokenizer and model card to overwrite"
+        got = f"{', '.join(strangers[:8])} too: move that away, or give another directory"
+        raise ConversionError(directory, None, wanted, got)
+    names = [entry.name for entry in entries]
     has_config = any(name in names for name in CONFIG_FILES)
     if not has_config or not any(_fits(name, _WEIGHTS) for name in names):
         got = "no configuration with weights: remove it, or give another directory"
@@ -147,8 +150,9 @@ def _require_checkpoint(directory: Path) -> None:
 
 
 def _is_replaceable(entry: Path) -> bool:
-    if entry.name == ".cache" and entry.is_dir():  # of the hub's own download command
-        return all(inner.name == "huggingface" for inner in entry.iterdir())
+    if entry.name == ".cache" and entry.is_dir():
+        is_hubs = [inner.name for inner in entry.iterdir()] == ["huggingface"]
+        return is_hubs and all(note.name in _HUB_NOTES for note in entry.glob("huggingface/*"))
     return entry.is_file() and _fits(entry.name, _REPLACEABLE)
 
 

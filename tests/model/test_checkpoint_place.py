@@ -32,7 +32,8 @@ def test_a_checkpoint_is_replaced_only_when_told(tmp_path: Path) -> None:
     out = write_mistral(tmp_path / "out", TINY, seed=1)
     for name in ("README.md", ".gitattributes", "model.safetensors.index.json"):
         (out / name).write_text("of the hub")
-    (out / ".cache" / "huggingface").mkdir(parents=True)
+    (out / ".cache" / "huggingface" / "download").mkdir(parents=True)
+    (out / ".cache" / "huggingface" / "CACHEDIR.TAG").write_text("of the hub")
     with pytest.raises(ConversionError, match="expected a new directory"):
         convert(source, out, Target())
     convert(source, out, Target(), overwrite=True)
@@ -53,14 +54,23 @@ def test_a_link_is_followed_to_what_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "stranger", ["thesis.txt", "lora.safetensors", "notes.json", "drafts/1.txt", ".cache/pip/1"]
+    "stranger",
+    [
+        "thesis.txt",
+        "lora.safetensors",
+        "notes.json",
+        "drafts/1.txt",
+        ".cache/pip/1",
+        ".cache/huggingface/hub/other-model",
+    ],
 )
 def test_what_is_no_part_of_a_checkpoint_is_not_lost(tmp_path: Path, stranger: str) -> None:
     source = write_mistral(tmp_path / "in", TINY)
     out = write_mistral(tmp_path / "out", TINY)
     (out / stranger).parent.mkdir(parents=True, exist_ok=True)
     (out / stranger).write_text("five years' work")
-    wanted = f"only a checkpoint to overwrite, got {stranger.partition('/')[0]} in it: move it"
+    (out / "zebra.txt").write_text("six years' work")
+    wanted = f"only weights, .* to overwrite, got {stranger.partition('/')[0]}, zebra.txt too: move"
     with pytest.raises(ConversionError, match=wanted):
         convert(source, out, Target(), overwrite=True)
     assert (out / stranger).read_text() == "five years' work"
