@@ -31,7 +31,9 @@ ALIASES = {
     "voxtral-4bit-qhead": "T0mSIlver/Voxtral-Mini-4B-Realtime-2602-4bit-qhead",  # 2.5 GB
     "voxtral-6bit-mlx-audio": "flo5k5/Voxtral-Mini-4B-Realtime-2602-MLX-6bit",  # 3.6 GB
 }
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+# What the hub's client refuses in a name is refused here: its own error is no HubError.
+_PART = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
+_REPOSITORY = re.compile(rf"(?!.*(?:--|\.\.|\.git$)){_PART}/{_PART}", re.ASCII)
 
 
 def resolve_model(spec: str, progress: Progress | None = None) -> Path:
