@@ -107,8 +107,10 @@ def _refuse_stranger(error: Exception, remote: RemoteFile) -> None:
 
 def _tls() -> ssl.SSLContext:
     """Return what trusts whom the system trusts, as the hub's client does, or as is set."""
-    if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
-        return ssl.create_default_context()
+    if cafile := os.environ.get("SSL_CERT_FILE"):
+        return ssl.create_default_context(cafile=cafile)
+    if capath := os.environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context(capath=capath)
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests.model import fake_hub
 from tests.model.fake_hub import Hub, digest, read_directory, serve
 from tests.other_layouts import write_hf
 from tests.random_checkpoint import PARAMS, write_mistral
-from tests.server.certificates import make_certificate
 from voxwire.model.checkpoint import download
 from voxwire.model.checkpoint.hub import ALIASES, EMBEDDED, resolve_model
 from voxwire.model.checkpoint.load import load_checkpoint
@@ -267,27 +265,3 @@ def test_a_hub_that_hangs_up_at_the_last_is_a_hub_error(
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hang_up)
     with pytest.raises(HubError, match=r"expected config.json of org/name, got disconnected"):
         resolve_model("org/name")
-
-
-def test_a_certificate_that_nobody_trusts_is_told_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cert, key = make_certificate(tmp_path, "-nodes", "-addext", "subjectAltName=DNS:localhost")
-    content = b"weights"
-    server, address = fake_hub.serve(Hub({WEIGHTS: content}))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(cert, key)
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    url = address.replace("http://127.0.0.1", "https://localhost") + f"/{WEIGHTS}"
-    remote = download.RemoteFile(WEIGHTS, url, {}, len(content), digest(WEIGHTS, content))
-    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("tried again"))
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    try:
-        with pytest.raises(HubError, match=r"certificate of localhost:.*SSL_CERT_FILE"):
-            download.fetch(remote, lambda: remote, tmp_path / "a")
-        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
-        download.fetch(remote, lambda: remote, tmp_path / "a")
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert (tmp_path / "a").read_bytes() == content
