@@ -52,8 +52,13 @@ class TensorInfo:
 
 
 def refuse_pickle(file: Path) -> None:
-    """Raise UnsafeFileError where `file` is, by name or by its first bytes, a pickle."""
+    """Raise UnsafeFileError where `file` is, by name or by its first bytes, a pickle.
+
+    Raises MissingFileError where it is not there or may not be read.
+    """
     try:
+        if not file.is_file():
+            raise MissingFileError(file, None, "a safetensors file", "no such file")
         with file.open("rb") as stream:
             magic = stream.read(LENGTH_BYTES)
     except OSError as error:
@@ -77,8 +82,6 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
     Reads the header only. Raises MissingFileError, UnsafeFileError, CorruptFileError,
     TruncatedFileError.
     """
-    if not file.is_file():
-        raise MissingFileError(file, None, "a safetensors file", "no such file")
     refuse_pickle(file)
     size = file.stat().st_size
     entries, data_start = _read_json(file, size)

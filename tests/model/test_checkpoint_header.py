@@ -170,10 +170,11 @@ def test_what_mlx_would_not_read_is_refused(tmp_path: Path, header: bytes | str)
     refused(write_raw(tmp_path / "a.safetensors", raw, bytes(8)))
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("call", ["open", "is_file"])  # of the file, or of its folder
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, call: str) -> None:
     file = write_raw(tmp_path / "a.safetensors", {"a": entry()}, bytes(8))
     error = PermissionError(errno.EACCES, "Permission denied")
-    with mock.patch.object(Path, "open", side_effect=error):
+    with mock.patch.object(Path, call, side_effect=error):
         assert refused(file, MissingFileError).got == "Permission denied"
 
 
