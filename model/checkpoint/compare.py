@@ -13,7 +13,6 @@ from .download import Progress
 from .quantised import PARTS, Quantisation
 from .read import CheckpointReader
 from .shapes import canonical_shapes
-from .stored import stored_dtypes
 
 _ROWS = 4096  # of a matrix, compared together: bounds memory to a few hundred MB
 TINY_STEP = 1e-30  # a group of equal values has no step to count in
@@ -69,7 +68,7 @@ class _Pair:
         if self.old.config != self.new.config:
             wanted, got = str(self.old.config), str(self.new.config)
             raise ConversionError(self.new.files.config, None, wanted, got)
-        self._old_dtypes, self._new_dtypes = stored_dtypes(self.old), stored_dtypes(self.new)
+        self._old_dtypes, self._new_dtypes = self.old.stored_dtypes, self.new.stored_dtypes
         self.shapes = canonical_shapes(self.new.config)
         self.modules = list(dict.fromkeys(name.rpartition(".")[0] for name in self.shapes))
 

@@ -25,7 +25,6 @@ from .place import check_disk, check_place, under_another_name
 from .quantised import BITS, GROUP_SIZES, PARTS, WORD_BITS, Quantisation, can_quantise
 from .read import CheckpointReader
 from .shapes import Shape, canonical_shapes
-from .stored import stored_dtypes
 from .write import TensorSpec, write_safetensors
 
 LAYOUTS = {"mistral": MISTRAL, "mlx": VOXMLX}
@@ -105,7 +104,7 @@ class _Plan:
         self._target = target
         self._shapes = canonical_shapes(reader.config)
         self._names = target.layout.modules(reader.config)
-        self._stored = stored_dtypes(reader)
+        self._stored = reader.stored_dtypes
         self.modules = {module: self._quantisation(module) for module in self._names}
         self.specs = [spec for module in self._names for spec in self._specs(module)]
 

@@ -73,6 +73,11 @@ class CheckpointReader:
                 n_bytes[info.dtype] = n_bytes.get(info.dtype, 0) + info.n_bytes
         return _MX_DTYPES[max(n_bytes, key=lambda dtype: n_bytes[dtype])]
 
+    @property
+    def stored_dtypes(self) -> dict[str, mx.Dtype]:
+        """The number format of every tensor by canonical name, packed ones uint32."""
+        return {name: _MX_DTYPES[info.dtype] for name, info in self._tensors.items()}
+
     def take(self, name: str, dtype: mx.Dtype) -> mx.array:
         """Read one tensor, evaluated; floating ones become `dtype`. Once for each name.
 

@@ -20,7 +20,7 @@ import numpy as np
 from .download import Progress
 from .header import ITEM_BYTES, LENGTH_BYTES
 
-DTYPE_NAMES = {mx.float32: "F32", mx.float16: "F16", mx.bfloat16: "BF16", mx.uint32: "U32"}
+_NAMES = {mx.float32: "F32", mx.float16: "F16", mx.bfloat16: "BF16", mx.uint32: "U32"}
 _ALIGNMENT_BYTES = 8
 
 
@@ -35,7 +35,7 @@ class TensorSpec:
     @property
     def n_bytes(self) -> int:
         """Bytes of the tensor's data."""
-        return math.prod(self.shape) * ITEM_BYTES[DTYPE_NAMES[self.dtype]]
+        return math.prod(self.shape) * ITEM_BYTES[_NAMES[self.dtype]]
 
 
 def write_safetensors(
@@ -69,7 +69,7 @@ def _write_header(stream: BinaryIO, specs: Sequence[TensorSpec]) -> None:
     for spec in specs:
         start, end = end, end + spec.n_bytes
         header[spec.name] = {
-            "dtype": DTYPE_NAMES[spec.dtype],
+            "dtype": _NAMES[spec.dtype],
             "shape": spec.shape,
             "data_offsets": [start, end],
         }
