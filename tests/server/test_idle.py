@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.chaos.doors import DOORS, Door, enter
 from tests.chaos.insider import Insider
+from tests.server.held import held_engine
 from tests.server.live_server import LiveServer, live_server
 from tests.server.test_resume import until_gone
 from tests.server.uploads.rest import wait_until
@@ -66,9 +67,6 @@ def test_who_only_commits_is_told_that_it_was_idle_and_closed(
 def test_who_has_said_its_last_is_not_idle_however_slow_the_engine_is(
     server: LiveServer, door: Door
 ) -> None:
-    async def insider() -> Insider:
-        return Insider(server.service)
-
     async def speak(at_work: Insider) -> int | None:
         async with asyncio.timeout(TIMEOUT_S):
             wire = await enter(server.port, door)
@@ -80,18 +78,11 @@ def test_who_has_said_its_last_is_not_idle_however_slow_the_engine_is(
             wire.leave()
             return heard.close_code
 
-    at_work = server.call(insider())
-    at_work.hold_steps(1e9)
-    try:
+    with held_engine(server) as at_work:
         assert asyncio.run(speak(at_work)) == 1000
-    finally:
-        at_work.leave()
 
 
 def test_who_waits_for_the_engine_to_take_a_message_is_not_idle(server: LiveServer) -> None:
-    async def insider() -> Insider:
-        return Insider(server.service)
-
     async def speak(at_work: Insider) -> list[str]:
         async with asyncio.timeout(TIMEOUT_S), connect(f"{server.ws}/v1/stream") as socket:
             await socket.send(bytes(32_000 * 15))  # more than the engine lets wait
@@ -100,11 +91,7 @@ def test_who_waits_for_the_engine_to_take_a_message_is_not_idle(server: LiveServ
             at_work.heal()
             return [json.loads(message)["type"] async for message in socket]
 
-    at_work = server.call(insider())
-    at_work.hold_steps(1e9)
-    try:
+    with held_engine(server) as at_work:
         heard = asyncio.run(speak(at_work))
-    finally:
-        at_work.leave()
     assert "error" not in heard
     assert heard[-1] == "bye"

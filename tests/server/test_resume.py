@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.chaos.insider import Insider
+from tests.server.held import held_engine
 from tests.server.live_server import LiveServer, live_server
 from voxwire.server import resumption
 
@@ -195,9 +196,6 @@ def test_a_client_that_comes_back_takes_over_from_the_socket_it_left_open(
 def test_of_two_who_come_back_while_a_message_waits_the_later_one_gets_the_session(
     server: LiveServer,
 ) -> None:
-    async def insider() -> Insider:
-        return Insider(server.service)
-
     async def run(at_work: Insider) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         stream = f"{server.ws}/v1/stream"
         async with asyncio.timeout(TIMEOUT_S), connect(stream) as lost:
@@ -213,12 +211,8 @@ def test_of_two_who_come_back_while_a_message_waits_the_later_one_gets_the_sessi
                     await later.send(json.dumps({"type": "end"}))
                     return refused, [json.loads(message) async for message in later]
 
-    at_work = server.call(insider())
-    at_work.hold_steps(1e9)
-    try:
+    with held_engine(server) as at_work:
         refused, heard = asyncio.run(run(at_work))
-    finally:
-        at_work.leave()
     assert refused["code"] == "resumed_elsewhere"
     assert heard[0]["type"] == "resumed"
     assert (heard[-1]["type"], heard[-1]["audio_s"]) == ("bye", 15)

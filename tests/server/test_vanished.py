@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from tests.chaos.doors import DOORS, Door, enter
 from tests.chaos.insider import Insider
 from tests.proxy import Fault, Kind, Proxy, proxy
+from tests.server.held import held_engine
 from tests.server.live_server import LiveServer, live_server
 from tests.server.test_lost_clients import until_gone
 from voxwire.clients.python import Heard, Persistence, Reconnected, stream
@@ -135,9 +136,6 @@ def _finals(messages: list[Heard]) -> list[Final]:
 
 
 def test_a_pong_may_wait_behind_audio_for_which_there_is_no_room(server: LiveServer) -> None:
-    async def insider() -> Insider:
-        return Insider(server.service)
-
     async def flood(at_work: Insider) -> list[dict[str, Any]]:
         async with connect(f"{server.ws}/v1/stream?endpoint=none") as socket:
             for _ in range(N_PIECES):
@@ -147,11 +145,7 @@ def test_a_pong_may_wait_behind_audio_for_which_there_is_no_room(server: LiveSer
             await socket.send('{"type": "end"}')
             return [json.loads(each) async for each in socket]
 
-    at_work = server.call(insider())
-    at_work.hold_steps(1e9)
-    try:
+    with held_engine(server) as at_work:
         heard = asyncio.run(flood(at_work))
-    finally:
-        at_work.leave()
     assert heard[-1]["type"] == "bye"
     assert heard[-1]["audio_s"] == (N_PIECES << 16) / 32_000
