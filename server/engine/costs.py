@@ -21,40 +21,52 @@ class _Point:
         self.seconds += _WEIGHT * (seconds - self.seconds)
 
 
+_Points = dict[int, _Point]  # by bucket of rows
+
+
 class StepCosts:
-    """Seconds of a pass by how many rows it has and by how many positions each of them advances."""
+    """Seconds of a pass by how many rows it has and by how many positions each of them advances.
+
+    Scored passes, which give log-probabilities, have blocks of their own: they decode one position
+    after another, where others guess. A single position costs the same either way.
+    """
 
     def __init__(self) -> None:
-        self._points: dict[int, dict[int, _Point]] = {}  # by positions, then by bucket of rows
+        # By whether they are scored, then by positions.
+        self._points: dict[bool, dict[int, _Points]] = {False: {}, True: {}}
 
-    def observe(self, n_rows: int, n_positions: int, seconds: float) -> None:
+    def observe(
+        self, n_rows: int, n_positions: int, seconds: float, is_scored: bool = False
+    ) -> None:
         """Take a measurement into account."""
-        points = self._points.setdefault(n_positions, {})
-        bucket = _bucket(n_rows)
-        if bucket in points:
-            points[bucket].add(n_rows, seconds)
-        else:
-            points[bucket] = _Point(n_rows, seconds)
+        for each in (is_scored,) if n_positions > 1 else (False, True):
+            points = self._points[each].setdefault(n_positions, {})
+            bucket = _bucket(n_rows)
+            if bucket in points:
+                points[bucket].add(n_rows, seconds)
+            else:
+                points[bucket] = _Point(n_rows, seconds)
 
-    def seconds(self, n_rows: int, n_positions: int = 1) -> float:
+    def seconds(self, n_rows: int, n_positions: int = 1, is_scored: bool = False) -> float:
         """Predict a pass; 0 before anything was measured.
 
         A longer pass costs at most what as many shorter ones do, so that one bad measurement of
         passes that are then avoided does not last. One whose like was never seen is foretold from
         a shorter and a longer one, so that it is tried, and then known.
         """
+        measured = self._points[is_scored]
         prices = {
             known: _interpolate(points, n_rows)
-            for known, points in self._points.items()
+            for known, points in measured.items()
             if known <= n_positions
         }
         bounds = [price * n_positions / known for known, price in prices.items()]
-        near = [known for known, points in self._points.items() if _covers(points, n_rows)]
+        near = [known for known, points in measured.items() if _covers(points, n_rows)]
         shorter = max((known for known in near if known <= n_positions), default=n_positions)
         longer = min((known for known in near if known > n_positions), default=n_positions)
         if shorter < n_positions < longer:
             # A pass reads the weights once, and then pays for each position: a straight line.
-            rise_s = max(0.0, _interpolate(self._points[longer], n_rows) - prices[shorter])
+            rise_s = max(0.0, _interpolate(measured[longer], n_rows) - prices[shorter])
             share = (n_positions - shorter) / (longer - shorter)
             bounds.append(prices[shorter] + share * rise_s)
         return min(bounds, default=0.0)
@@ -75,12 +87,12 @@ def _bucket(n_rows: int) -> int:
     return (n_rows - 1).bit_length()  # 1, 2, 3..4, 5..8, ...
 
 
-def _covers(points: dict[int, _Point], n_rows: int) -> bool:
+def _covers(points: _Points, n_rows: int) -> bool:
     """Say whether passes of as many rows were measured, or of fewer and of more."""
     return min(points) <= _bucket(n_rows) <= max(points)
 
 
-def _interpolate(measured: dict[int, _Point], n_rows: int) -> float:
+def _interpolate(measured: _Points, n_rows: int) -> float:
     """Read the cost of `n_rows` off the line through the points, made to rise with the rows.
 
     Beyond the last point, cost grows in proportion to rows: more than it really does.

@@ -160,7 +160,9 @@ class Loop:
         for row in list(self._awake.values()):
             self._pull(row)
             if row.n_ready:
-                ready.append(Ready(row.lease, row.kind, row.n_ready, row.last_turn))
+                ready.append(
+                    Ready(row.lease, row.kind, row.n_ready, row.last_turn, row.wants_log_probs)
+                )
             else:
                 self._awake.pop(row.lease, None)
         self._send()
@@ -186,7 +188,7 @@ class Loop:
             spans = [row.cut(each.n_positions, self._n_turns) for row in rows]
             mel = frames_of(spans, self._audio)
             started_s = self._clock()
-            results = self._advance(rows, mel, each.n_positions)
+            results = self._advance(rows, mel, each)
             self._note(each, len(rows), started_s, min(sent_s, default=None))
         except Exception as error:
             self._fail(rows, error)
@@ -194,21 +196,21 @@ class Loop:
         self._n_faults = 0
         return results
 
-    def _advance(self, rows: Sequence[Row], mel: Floats, n_positions: int) -> list[Result]:
+    def _advance(self, rows: Sequence[Row], mel: Floats, each: Pass) -> list[Result]:
         batch, slots = self._leases.batch, [row.slot for row in rows]
-        if any(row.wants_log_probs for row in rows):
+        if each.is_scored:
             ids, scores = batch.advance_scored(slots, mel)
             return [
                 Result(row, ids[at], scores[at] if row.wants_log_probs else None)
                 for at, row in enumerate(rows)
             ]
-        ids = (batch.advance if n_positions == 1 else batch.advance_guessing)(slots, mel)
+        ids = (batch.advance if each.n_positions == 1 else batch.advance_guessing)(slots, mel)
         return [Result(row, ids[at], None) for at, row in enumerate(rows)]
 
     def _note(self, each: Pass, n_rows: int, started_s: float, sent_s: float | None) -> None:
         """Learn from a pass that is done, and report it. sent_s: of the oldest live audio in it."""
         seconds = self._clock() - started_s
-        self._costs.observe(n_rows, each.n_positions, seconds)
+        self._costs.observe(n_rows, each.n_positions, seconds, each.is_scored)
         waited_s = None if sent_s is None else started_s - sent_s
         self._events.append(Stepped(n_rows, each.n_positions, seconds, waited_s))
 

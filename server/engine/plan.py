@@ -27,20 +27,28 @@ _BEHIND_POSITIONS = 6
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A session that could step. n_ready: positions. last_turn: when it stepped last."""
+    """A session that could step. n_ready: positions. last_turn: when it stepped last.
+
+    is_scored: it wants log-probabilities.
+    """
 
     lease: int
     kind: Kind
     n_ready: int
     last_turn: int = 0
+    is_scored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One call of the model: some sessions, each advancing by `n_positions`."""
+    """One call of the model: some sessions, each advancing by `n_positions`.
+
+    is_scored: it gives log-probabilities, because one of them wants them.
+    """
 
     leases: tuple[int, ...]
     n_positions: int
+    is_scored: bool = False
 
 
 def plan(ready: Sequence[Ready], n_live: int, costs: StepCosts) -> list[Pass]:
@@ -75,27 +83,38 @@ def _live_passes(live: Sequence[Ready], costs: StepCosts) -> list[Pass]:
     blocks = [_block(behind, _CATCH_UP_S, costs)] if behind else []
     blocks = [block for block in blocks if block.n_positions > 1]
     taken = {lease for block in blocks for lease in block.leases}
-    singles = tuple(session.lease for session in live if session.lease not in taken)
-    return [Pass(singles, 1), *blocks] if singles else blocks
+    rest = [session for session in live if session.lease not in taken]
+    return [_pass(rest, 1), *blocks] if rest else blocks
 
 
 def _block(sessions: Sequence[Ready], budget_s: float, costs: StepCosts) -> Pass:
     """Return a pass within a budget, of those that waited longest; the smallest at least.
 
-    All rows of a pass advance alike, by a power of two: the longest waiting says how far.
+    All rows of a pass advance alike, by a power of two: the longest waiting says how far. Those
+    that want log-probabilities, which make a block slower, have passes of their own.
     """
     waiting = sorted(sessions, key=lambda session: session.last_turn)
-    n_positions = _power_of_two(min(waiting[0].n_ready, MAX_BLOCK))
-    while n_positions > 1 and costs.seconds(1, n_positions) > budget_s:
+    first = waiting[0]
+    n_positions = _power_of_two(min(first.n_ready, MAX_BLOCK))
+    while n_positions > 1 and costs.seconds(1, n_positions, first.is_scored) > budget_s:
         n_positions //= 2
-    able = [session.lease for session in waiting if session.n_ready >= n_positions]
-    while len(able) > 1 and costs.seconds(len(able), n_positions) > budget_s:
+    able = [
+        session
+        for session in waiting
+        if session.n_ready >= n_positions and session.is_scored == first.is_scored
+    ]
+    while len(able) > 1 and costs.seconds(len(able), n_positions, first.is_scored) > budget_s:
         able.pop()
-    return Pass(tuple(able), n_positions)
+    return _pass(able, n_positions)
+
+
+def _pass(sessions: Sequence[Ready], n_positions: int) -> Pass:
+    leases = tuple(session.lease for session in sessions)
+    return Pass(leases, n_positions, any(session.is_scored for session in sessions))
 
 
 def _seconds(passes: Sequence[Pass], costs: StepCosts) -> float:
-    return sum(costs.seconds(len(each.leases), each.n_positions) for each in passes)
+    return sum(costs.seconds(len(each.leases), each.n_positions, each.is_scored) for each in passes)
 
 
 def _power_of_two(n: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,9 @@ from voxwire.server.engine.plan import LIVE_BUDGET_S, MAX_BLOCK, Pass, Ready, is
 from voxwire.server.engine.slots import SlotPool
 
 LIVE, UPLOAD = Kind.LIVE, Kind.UPLOAD
-READY = st.lists(st.tuples(st.sampled_from(list(Kind)), st.integers(1, 100), st.integers(0, 9)))
+READY = st.lists(
+    st.tuples(st.sampled_from(list(Kind)), st.integers(1, 100), st.integers(0, 9), st.booleans())
+)
 
 
 def costs_of(fixed_s: float, row_s: float, position_s: float | None = None) -> StepCosts:
@@ -104,6 +107,17 @@ def test_a_block_never_tried_is_foretold_from_a_shorter_and_a_longer_one() -> No
     assert costs.seconds(1, 8) >= 0.030
 
 
+def test_blocks_with_log_probabilities_have_their_own_price() -> None:
+    costs = StepCosts()
+    costs.observe(2, 1, 0.010)
+    costs.observe(2, 16, 0.030)
+    assert costs.seconds(2, 16, is_scored=True) == pytest.approx(0.160)
+    costs.observe(2, 4, 0.036, is_scored=True)
+    assert costs.seconds(2, 16, is_scored=True) == pytest.approx(0.144)
+    assert costs.seconds(2, 16) == pytest.approx(0.030)
+    assert costs.seconds(2, is_scored=True) == costs.seconds(2) == pytest.approx(0.010)
+
+
 def test_a_flush_is_written_in_blocks_where_a_step_alone_is_slow() -> None:
     costs = StepCosts()
     costs.observe(1, 1, 0.030)
@@ -122,7 +136,7 @@ def leases(passes: list[Pass]) -> list[int]:
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(READY, st.floats(0, 0.05), st.floats(0, 0.01), st.integers(0, 9))
 def test_a_plan_is_work_conserving_and_puts_live_sessions_first(
-    sessions: list[tuple[Kind, int, int]], fixed_s: float, row_s: float, n_quiet: int
+    sessions: list[tuple[Kind, int, int, bool]], fixed_s: float, row_s: float, n_quiet: int
 ) -> None:
     ready = [Ready(lease, *session) for lease, session in enumerate(sessions)]
     live = {session.lease for session in ready if session.kind is LIVE}
@@ -138,6 +152,9 @@ def test_a_plan_is_work_conserving_and_puts_live_sessions_first(
         assert len({by_lease[lease].kind for lease in each.leases}) == 1
         assert all(by_lease[lease].n_ready >= each.n_positions for lease in each.leases)
         assert each.n_positions <= MAX_BLOCK
+        scored = {by_lease[lease].is_scored for lease in each.leases}
+        assert each.is_scored == (True in scored)
+        assert each.n_positions == 1 or len(scored) == 1
 
 
 def test_what_is_ready_steps_in_one_pass() -> None:
@@ -179,6 +196,19 @@ def test_uploads_take_blocks_and_what_live_sessions_leave() -> None:
     assert 1 <= len(beside[1].leases) < 8
     full = [Ready(lease, LIVE, 1) for lease in range(64)]
     assert plan([*full, *uploads], 64, costs) == [Pass(tuple(range(64)), 1)]
+
+
+def test_uploads_that_want_log_probabilities_slow_neither_the_others_nor_live_sessions() -> None:
+    costs = costs_of(0.008, 0.002, 0.0002)
+    costs.observe(1, 4, 0.036, is_scored=True)
+    costs.observe(4, 4, 0.044, is_scored=True)
+    scored = [Ready(100 + n, UPLOAD, 40, 1, is_scored=True) for n in range(4)]
+    plain = [Ready(200 + n, UPLOAD, 40, 2) for n in range(4)]
+    live = [Ready(0, LIVE, 1)]
+    _, each = plan([*live, *plain, *scored], 1, costs)
+    assert each == Pass((100, 101, 102, 103), 4, is_scored=True)
+    _, each = plan([*live, *plain, *(replace(one, last_turn=3) for one in scored)], 1, costs)
+    assert each == Pass((200, 201, 202, 203), 16)
 
 
 def test_uploads_take_turns() -> None:
