@@ -21,7 +21,8 @@ LIVE_BUDGET_S = 0.85 * POSITION_S  # of each position's time, at most, may go to
 _FEWEST_BEHIND = 4
 _CATCH_UP_S = 0.04  # of a turn for those that are behind: what it costs those that are not
 _TICK_S = 0.06  # with live sessions open, uploads fill a turn up to here
-_TICK_ALONE_S = 0.25  # without: long enough for full blocks, short enough to join quickly
+# Without, or for one that is alone: long enough for full blocks, short enough to join quickly.
+_TICK_ALONE_S = 0.25
 _BEHIND_POSITIONS = 6
 
 
@@ -58,7 +59,8 @@ def plan(ready: Sequence[Ready], n_live: int, costs: StepCosts) -> list[Pass]:
     """
     live = [session for session in ready if session.kind is Kind.LIVE]
     uploads = [session for session in ready if session.kind is Kind.UPLOAD]
-    passes = _live_passes(live, costs)
+    is_alone = n_live == 1 and not uploads
+    passes = _live_passes(live, _TICK_ALONE_S if is_alone else _CATCH_UP_S, costs)
     budget_s = _TICK_S - _seconds(passes, costs) if n_live else _TICK_ALONE_S
     if uploads and (not live or costs.seconds(1) <= budget_s):
         passes.append(_block(uploads, budget_s, costs))
@@ -76,11 +78,11 @@ def is_behind(backlogs: Sequence[int], turn_s: float) -> bool:
     return sorted(backlogs)[len(backlogs) // 2] >= _BEHIND_POSITIONS
 
 
-def _live_passes(live: Sequence[Ready], costs: StepCosts) -> list[Pass]:
+def _live_passes(live: Sequence[Ready], catch_up_s: float, costs: StepCosts) -> list[Pass]:
     """Return one position of everybody, but for those that can take a block within its budget."""
     fewest = 2 if all(session.n_ready > 1 for session in live) else _FEWEST_BEHIND
     behind = [session for session in live if session.n_ready >= fewest]
-    blocks = [_block(behind, _CATCH_UP_S, costs)] if behind else []
+    blocks = [_block(behind, catch_up_s, costs)] if behind else []
     blocks = [block for block in blocks if block.n_positions > 1]
     taken = {lease for block in blocks for lease in block.leases}
     rest = [session for session in live if session.lease not in taken]

@@ -122,8 +122,10 @@ def test_a_flush_is_written_in_blocks_where_a_step_alone_is_slow() -> None:
     costs = StepCosts()
     costs.observe(1, 1, 0.030)
     costs.observe(1, 16, 0.075)
-    (each,) = plan([Ready(1, LIVE, 17)], 1, costs)
-    assert each.n_positions == 4
+    flush, upload = Ready(1, LIVE, 17), Ready(2, UPLOAD, 17)
+    assert plan([flush], 2, costs) == [Pass((1,), 4)]
+    assert plan([flush, upload], 1, costs)[0] == Pass((1,), 4)
+    assert plan([flush], 1, costs) == [Pass((1,), 16)], "nobody else is there to wait for it"
 
 
 # --- plan
