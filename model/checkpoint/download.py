@@ -13,7 +13,6 @@ import os
 import re
 import ssl
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
@@ -87,7 +86,7 @@ def _fill(
                 return
             problem: Exception = EOFError("connection closed early")
         except (OSError, http.client.HTTPException) as error:
-            _refuse_stranger(error, remote)
+            refuse_stranger(error, remote.url)
             problem = error
         n_failures = 1 if stream.tell() > start else n_failures + 1
         if n_failures >= MAX_FAILURES:
@@ -96,11 +95,13 @@ def _fill(
         time.sleep(RETRY_WAIT_S * 2 ** (n_failures - 1))
 
 
-def _refuse_stranger(error: Exception, remote: RemoteFile) -> None:
+def refuse_stranger(error: Exception, url: str) -> None:
     """Raise HubError where the other side's certificate is not trusted: trying again is in vain."""
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        host = urllib.parse.urlsplit(remote.url).netloc
+    reason: BaseException | None = error
+    while reason is not None and not isinstance(reason, ssl.SSLCertVerificationError):
+        reason = reason.__cause__ or reason.__context__  # under the HTTP libraries' own errors
+    if reason is not None:
+        host = urllib.parse.urlsplit(url).netloc
         got = f"{reason.verify_message}: have the system trust it, or name it in SSL_CERT_FILE"
         raise HubError(None, None, f"a certificate of {host} that is trusted", got) from error
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import CheckpointError, HubError, MissingFileError, UnsafeFileError
-from .download import Progress, RemoteFile, fetch
+from .download import Progress, RemoteFile, fetch, refuse_stranger
 from .files import CONFIG_FILES, TOKENIZER_FILE, find_files, select_files, select_weights
 from .header import PICKLE_SUFFIXES
 
@@ -78,11 +78,12 @@ def _from_hub(repository: str, progress: Progress | None) -> Path:
 
 
 def _newest(repository: str, progress: Progress | None) -> Path:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
 
     try:
         info = HfApi().model_info(repository)
     except Exception as error:  # whatever its HTTP library of the day raises
+        refuse_stranger(error, constants.ENDPOINT)
         raise HubError(None, None, *_why(repository, error)) from error
     files = _needed(repository, [sibling.rfilename for sibling in info.siblings or []])
     paths = [_one(repository, str(info.sha), name, progress) for name in files]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -126,9 +127,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def serve(hub: Hub) -> tuple[_Server, str]:
-    """Serve `hub` on a free port in a thread; return the server and its address."""
+def serve(hub: Hub, cert: Path | None = None) -> tuple[_Server, str]:
+    """Serve `hub` on a free port in a thread; return the server and its address.
+
+    cert: over TLS, by that certificate of localhost, whose key lies beside it.
+    """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.hub = hub
+    if cert is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(cert, cert.with_name("key.pem"))
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    return server, f"http://127.0.0.1:{server.server_port}"
+    host = "http://127.0.0.1" if cert is None else "https://localhost"
+    return server, f"{host}:{server.server_port}"

@@ -30,12 +30,8 @@ def cert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def fetch(cert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetch]:
     """Serve one file by `cert`; give what fetches it, and fails where it tries a second time."""
-    server, address = serve(Hub({"a": CONTENT}))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(cert, cert.with_name("key.pem"))
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    url = address.replace("http://127.0.0.1", "https://localhost") + "/a"
-    remote = download.RemoteFile("a", url, {}, len(CONTENT), digest("a", CONTENT))
+    server, address = serve(Hub({"a": CONTENT}), cert)
+    remote = download.RemoteFile("a", f"{address}/a", {}, len(CONTENT), digest("a", CONTENT))
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("tried again"))
 
     def once() -> bytes:

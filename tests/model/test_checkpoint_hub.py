@@ -15,6 +15,7 @@ from tests.model import fake_hub
 from tests.model.fake_hub import Hub, digest, read_directory, serve
 from tests.other_layouts import write_hf
 from tests.random_checkpoint import PARAMS, write_mistral
+from tests.server.certificates import make_certificate
 from voxwire.model.checkpoint import download
 from voxwire.model.checkpoint.hub import ALIASES, EMBEDDED, resolve_model
 from voxwire.model.checkpoint.load import load_checkpoint
@@ -241,6 +242,18 @@ def test_without_a_network_a_whole_cached_copy_serves(
         resolve_model("org/name")
     assert "org/name from http://127.0.0.1:9" in caught.value.expected
     assert "check the network, or give a directory" in caught.value.got
+
+
+def test_a_hub_whose_certificate_nobody_trusts_is_no_trouble_of_the_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cert, _ = make_certificate(tmp_path, "-nodes", "-addext", "subjectAltName=DNS:localhost")
+    server, address = serve(Hub({}), cert)
+    use_hub(monkeypatch, address, tmp_path / "cache")
+    with pytest.raises(HubError, match=r"certificate of localhost:\d+ that is trusted"):
+        resolve_model("org/name")
+    server.shutdown()
+    server.server_close()
 
 
 def test_an_update_that_breaks_off_leaves_the_whole_older_copy_to_serve(
