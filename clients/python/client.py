@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -36,8 +37,8 @@ async def stream(
 
     audio: PCM16 at 16 kHz unless the parameters say otherwise, cut anywhere. persistence: see
     `connect`. parameters: those of the address, such as delay_ms=480 or endpoint="vad". What
-    `audio` raises is raised here. Raises VoxwireError where the server refuses or the session
-    fails.
+    `audio` raises is raised here, after the last words of what came before. Raises VoxwireError
+    where the server refuses or the session fails.
     """
     broken_off: list[Exception] = []
     async with connect(url, key=key, persistence=persistence, **parameters) as connection:
@@ -60,12 +61,11 @@ async def _send_all(
     try:
         async for piece in audio:
             await connection.send(piece)
-        await connection.end()
     except Exception as error:
-        if connection.is_over:
-            return  # the receiving side tells why
-        broken_off.append(error)
-        await connection.close()
+        if not connection.is_over:  # else the receiving side tells why
+            broken_off.append(error)
+    with contextlib.suppress(Exception):  # likewise
+        await connection.end()
 
 
 @asynccontextmanager

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidURI
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
 
 from ...protocol.errors import SessionFailedError
 from ...protocol.native.asyncapi import server_models, type_of
@@ -49,9 +53,13 @@ class Link:
 
         Raises OSError, EOFError or InvalidHandshake.
         """
+        where = address.partition("?")[0]  # what follows may be a token
+        proxy = None
         try:
+            proxy = _proxy_to(address)
             socket = await connect(
                 address,
+                proxy=proxy,
                 additional_headers=headers,
                 compression=None,
                 open_timeout=stall_s,
@@ -61,8 +69,10 @@ class Link:
                 max_size=MAX_MESSAGE_BYTES,
             )
         except ConnectionRefusedError:
-            where = address.partition("?")[0]  # what follows may be a token
-            raise ConnectionRefusedError(f"no server answers at {where}") from None
+            by = " by the proxy that the environment names" if proxy else ""
+            raise ConnectionRefusedError(f"no server answers at {where}{by}") from None
+        except (ImportError, InvalidProxy, InvalidURI) as error:  # also of a redirect
+            raise OSError(f"no way to {where}: {error}") from error
         return cls(socket, stall_s)
 
     async def send(self, said: Said) -> None:
@@ -74,8 +84,12 @@ class Link:
 
         Raises SessionFailedError where it cannot be read, TimeoutError where none comes.
         """
-        async with asyncio.timeout(self._stall_s):
-            message = _read(SERVER_MESSAGE, await self._socket.recv())
+        try:
+            async with asyncio.timeout(self._stall_s):
+                text = await self._socket.recv()
+        except TimeoutError:
+            raise TimeoutError(f"the server said nothing for {self._stall_s:g} s") from None
+        message = _read(SERVER_MESSAGE, text)
         self.last_seq = message.seq
         return message
 
@@ -96,6 +110,15 @@ class Link:
     async def close(self) -> None:
         """Leave."""
         await self._socket.close()
+
+
+def _proxy_to(address: str) -> str | None:
+    """Return the proxy that the environment names; none leads to this machine itself."""
+    uri = parse_uri(address)
+    with contextlib.suppress(ValueError):  # a name
+        if ipaddress.ip_address(uri.host).is_loopback:
+            return None
+    return None if uri.host == "localhost" else get_proxy(uri)
 
 
 def _read(kind: TypeAdapter[_Told], text: str | bytes) -> _Told:

@@ -14,6 +14,10 @@ PIECE_SAMPLES = 1280  # 80 ms: what the model takes at a time
 BYTES_PER_SAMPLE = 2
 MAX_WAITING_PIECES = 375  # 30 s: a server that is further behind will not catch up
 
+_BEHIND = "the server is 30 s behind; it has too much to do, or the network has"
+# What PyAV raises for damaged files besides FFmpeg's errors: what its own code trips over.
+_FILE_ERRORS = (av.FFmpegError, LookupError, OSError, ValueError)
+
 
 class SourceError(Exception):
     """Nothing can be heard from there; says why."""
@@ -38,24 +42,32 @@ async def file_pieces(path: Path, *, is_paced: bool, stop: asyncio.Event) -> Asy
 async def microphone_pieces(*, stop: asyncio.Event) -> AsyncIterator[bytes]:
     """Yield what the default microphone hears as PCM16 at 16 kHz, until `stop`.
 
-    Raises SourceError where there is none, or the server falls 30 s behind.
+    Raises SourceError where there is none, it goes away, or the server falls 30 s behind.
     """
     sounddevice = _sounddevice()
     loop = asyncio.get_running_loop()
-    pieces: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING_PIECES)
+    pieces: asyncio.Queue[bytes | SourceError] = asyncio.Queue(MAX_WAITING_PIECES)
 
-    def put(piece: bytes | None) -> None:
+    def put(piece: bytes | SourceError) -> None:
         if pieces.full():
             pieces.get_nowait()  # the reader is told by what it finds last
-            piece = None
+            piece = SourceError(_BEHIND)
         pieces.put_nowait(piece)
 
     def hear(data: Any, _frames: int, _time: Any, _status: Any) -> None:  # PortAudio's thread
         loop.call_soon_threadsafe(put, bytes(data))
 
+    def finish() -> None:  # PortAudio's thread
+        loop.call_soon_threadsafe(put, SourceError("the microphone went away"))
+
     try:
         microphone = sounddevice.RawInputStream(
-            samplerate=RATE_HZ, blocksize=PIECE_SAMPLES, channels=1, dtype="int16", callback=hear
+            samplerate=RATE_HZ,
+            blocksize=PIECE_SAMPLES,
+            channels=1,
+            dtype="int16",
+            callback=hear,
+            finished_callback=finish,
         )
         with microphone:
             while (piece := await _next(pieces, stop)) is not None:
@@ -64,17 +76,18 @@ async def microphone_pieces(*, stop: asyncio.Event) -> AsyncIterator[bytes]:
         raise SourceError(f"the microphone does not open: {error}") from error
 
 
-async def _next(pieces: asyncio.Queue[bytes | None], stop: asyncio.Event) -> bytes | None:
-    """Return the next piece; None after `stop`. Raises SourceError where too many waited."""
+async def _next(pieces: asyncio.Queue[bytes | SourceError], stop: asyncio.Event) -> bytes | None:
+    """Return the next piece; None after `stop`. Raises the SourceError that is found."""
     heard, stopped = asyncio.ensure_future(pieces.get()), asyncio.ensure_future(stop.wait())
     await asyncio.wait([heard, stopped], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if not heard.done():
         heard.cancel()
         return None
-    if heard.result() is None:
-        raise SourceError("the server is 30 s behind; it has too much to do, or the network has")
-    return heard.result()
+    piece = heard.result()
+    if isinstance(piece, SourceError):
+        raise piece
+    return piece
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
@@ -86,15 +99,24 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 def _decoded(path: Path) -> Iterator[bytes]:
     try:
-        with av.open(str(path)) as container:
+        # The open file and not its name, in which a colon would mean a protocol.
+        with path.open("rb") as file, av.open(file, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise SourceError(f"{path}: there is no audio in it")
             resampler = av.AudioResampler("s16", "mono", RATE_HZ, frame_size=PIECE_SAMPLES)
-            for frame in container.decode(audio=0):
-                yield from _pcm(resampler.resample(frame))
+            for packet in container.demux(audio=0):
+                for frame in _frames(packet):
+                    yield from _pcm(resampler.resample(frame))
             yield from _pcm(resampler.resample(None))
-    except av.FFmpegError as error:
-        raise SourceError(f"{path}: {error.strerror}") from error
+    except _FILE_ERRORS as error:
+        raise SourceError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _frames(packet: av.Packet[av.AudioStream]) -> list[av.AudioFrame]:
+    try:
+        return packet.decode()
+    except _FILE_ERRORS:  # a damaged one must not cost the rest
+        return []
 
 
 def _pcm(frames: list[av.AudioFrame]) -> Iterator[bytes]:

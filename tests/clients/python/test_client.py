@@ -132,6 +132,34 @@ def test_a_server_that_is_not_there_is_an_os_error() -> None:
         asyncio.run(said(pcm_pieces(), "ws://127.0.0.1:9"))
 
 
+@pytest.mark.parametrize(
+    ("variable", "proxy", "told"),
+    [
+        ("socks_proxy", "socks5h://127.0.0.1:9", "SOCKS"),
+        ("http_proxy", "127.0.0.1:9", "no way to ws://speech.test"),
+        (
+            "http_proxy",
+            "http://127.0.0.1:9",
+            "at ws://speech.test.* by the proxy",
+        ),
+    ],
+)
+def test_a_proxy_that_leads_nowhere_is_told(
+    variable: str, proxy: str, told: str, server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, proxy)
+    with pytest.raises(OSError, match=told):
+        asyncio.run(said(pcm_pieces(), "ws://speech.test"))
+    assert finals(asyncio.run(said(pcm_pieces(), server.ws))), "none leads to this machine itself"
+
+
+def test_addresses_that_are_none_are_an_os_error() -> None:
+    with pytest.raises(OSError, match="no way to ftp://127"):
+        asyncio.run(said(pcm_pieces(), "ftp://127.0.0.1:9"))
+
+
 def test_what_is_no_such_server_says_what_it_answered(server: LiveServer) -> None:
     with pytest.raises(NotFoundError, match="expected the path of a dialect, got /elsewhere"):
         asyncio.run(said(pcm_pieces(), f"{server.http}/elsewhere"))
@@ -139,11 +167,19 @@ def test_what_is_no_such_server_says_what_it_answered(server: LiveServer) -> Non
 
 def test_audio_that_breaks_off_raises_what_broke_it(server: LiveServer) -> None:
     async def broken() -> AsyncIterator[bytes]:
-        yield bytes(3200)
+        async for piece in pcm_pieces():
+            yield piece
         raise RuntimeError("the microphone burnt")
 
+    heard: list[Heard] = []
+
+    async def run() -> None:
+        async for message in stream(broken(), server.ws):
+            heard.append(message)
+
     with pytest.raises(RuntimeError, match="the microphone burnt"):
-        asyncio.run(said(broken(), server.ws))
+        asyncio.run(run())
+    assert "".join(final.text for final in finals(heard)).strip() == SPOKEN
 
 
 def test_who_stops_listening_leaves_nothing_behind(server: LiveServer) -> None:

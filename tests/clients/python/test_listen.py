@@ -8,12 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-import wave
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
@@ -21,7 +17,7 @@ from typer.testing import CliRunner, Result
 from tests.clients.python.recordings import RECORDING, SPOKEN
 from tests.proxy import Fault, Kind, proxy_in_a_thread
 from tests.server.live_server import LiveServer, live_server
-from voxwire.clients.python import Continued, Gap, Heard, Reconnected, Reconnecting, sources
+from voxwire.clients.python import Continued, Gap, Heard, Reconnected, Reconnecting
 from voxwire.clients.python.listen import show
 from voxwire.protocol.native.messages import Final, Partial, Warned
 from voxwire.protocol.session import CloseReason
@@ -179,80 +175,3 @@ def test_how_the_connection_is_doing_is_told_beside_the_text() -> None:
         "from 1.0 s to 2.5 s something may be missing; the last of it was: half a\ufffd sentence\n"
         "another session goes on from 2.5 s\n",
     )
-
-
-def pieces_of(path: Path) -> list[bytes]:
-    async def run() -> list[bytes]:
-        heard = sources.file_pieces(path, is_paced=False, stop=asyncio.Event())
-        return [piece async for piece in heard]
-
-    return asyncio.run(run())
-
-
-def test_a_file_is_cut_into_pieces_of_80_ms_and_nothing_is_lost(tmp_path: Path) -> None:
-    samples = np.random.default_rng(0).integers(-30000, 30000, 16000 + 77).astype("<i2")
-    path = tmp_path / "noise.wav"
-    with wave.open(str(path), "wb") as target:
-        target.setnchannels(1)
-        target.setsampwidth(2)
-        target.setframerate(16000)
-        target.writeframes(samples.tobytes())
-    pieces = pieces_of(path)
-    assert {len(piece) for piece in pieces[:-1]} == {2560}
-    assert b"".join(pieces) == samples.tobytes()
-
-
-class FakeStream:
-    """A microphone that speaks in PortAudio's way: from its own callback."""
-
-    def __init__(self, callback: object, **_: object) -> None:
-        self.callback = callback
-
-    def __enter__(self) -> FakeStream:
-        for number in range(5):
-            self.callback(bytes([number]) * 4, 2, None, None)  # type: ignore[operator]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-
-def test_the_microphone_is_heard_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(RawInputStream=FakeStream, PortAudioError=OSError)
-    monkeypatch.setattr(sources, "_sounddevice", lambda: fake)
-
-    async def run() -> list[bytes]:
-        stop, heard = asyncio.Event(), []
-        async for piece in sources.microphone_pieces(stop=stop):
-            heard.append(piece)
-            if len(heard) == 5:
-                stop.set()
-        return heard
-
-    assert asyncio.run(run()) == [bytes([number]) * 4 for number in range(5)]
-
-
-def test_a_microphone_without_its_package_is_told_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "sounddevice", None)
-
-    async def run() -> None:
-        async for _ in sources.microphone_pieces(stop=asyncio.Event()):
-            pass
-
-    with pytest.raises(sources.SourceError, match="the package sounddevice: make mic"):
-        asyncio.run(run())
-
-
-def test_a_server_that_falls_far_behind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(RawInputStream=FakeStream, PortAudioError=OSError)
-    monkeypatch.setattr(sources, "_sounddevice", lambda: fake)
-    monkeypatch.setattr(sources, "MAX_WAITING_PIECES", 3)
-
-    async def run() -> None:
-        async for _ in sources.microphone_pieces(stop=asyncio.Event()):
-            await asyncio.sleep(0)
-
-    with pytest.raises(sources.SourceError, match="30 s behind"):
-        asyncio.run(run())
