@@ -18,6 +18,7 @@ _TO_NUMPY = {"u8", "s16", "s32", "flt", "dbl"}  # and their planar kin
 _MAX_PLANES = 7
 # Less is a clock's jitter, and no gap; more is a clock that was set, as where streams were joined.
 _MIN_GAP_S, _MAX_GAP_S = 0.2, 600.0
+_MAX_LATE_S = 5.0  # of packets behind one that came late; further back a clock was set
 
 
 def on_time(
@@ -35,7 +36,7 @@ def on_time(
             gap_s = 0.0 if at_s is None else frame.time - at_s
             if _MIN_GAP_S <= gap_s <= _MAX_GAP_S:
                 yield from _silence(rate_hz, gap_s)
-            if at_s is None or abs(gap_s) >= _MIN_GAP_S:
+            if at_s is None or gap_s >= _MIN_GAP_S or gap_s <= -_MAX_LATE_S:
                 at_s = frame.time
         samples = _mono(frame)
         yield rate_hz, samples

@@ -18,6 +18,7 @@ import av
 from av.stream import Disposition
 
 from .frames import SAMPLE_RATE_HZ, Samples, cut, on_time, resample
+from .padded_wave import padded_codec
 from .sound import EXPECTED_SOUND, is_sound, what_is_none
 
 MAX_STREAMS = 64
@@ -31,6 +32,7 @@ _DECLARE_LENGTH = {
     "w64",
     "wav",
 }
+_DECLARE_END = {"matroska,webm", "ogg"}  # on their clock, which may begin anywhere
 # Of others, FFmpeg counts frames as if all were like the first.
 _HAVE_CLOCK = {
     "asf",
@@ -41,6 +43,7 @@ _HAVE_CLOCK = {
     "mpegts",
     "ogg",
 }
+_MP4_BEGINS = {b"ftyp", b"wide", b"mdat", b"free", b"skip", b"moov"}  # QuickTime's too
 # Playlists name other files and addresses; an uploaded one must not make us read them.
 _NO_OTHER_FILES = {"protocol_whitelist": "none"}
 # What PyAV raises for damaged files besides FFmpeg's errors: what its own code trips over.
@@ -75,8 +78,10 @@ class Media:
         if opened not in (source, self._file):
             opened.close()
         try:
+            padded = self._padded_codec()
             self._container = self._open_container()
             self._stream = self._audio_stream()
+            self._decoder = _decoder_of(self._stream, padded) if padded else None
         except MediaError:
             self._close_file()
             raise
@@ -120,20 +125,25 @@ class Media:
             yield block
 
     def _frames(self) -> Iterator[av.AudioFrame]:
-        n_frames = 0
+        n_frames, is_flushed = 0, False
         try:
             for packet in self._container.demux(self._stream):
+                is_flushed = not packet.size
                 frames = self._decode(packet)
                 n_frames += len(frames)
                 yield from frames
         except _DECODING_ERRORS as error:
-            raise MediaError(self.name, "an undamaged file", str(error)) from None
+            # After its end PyAV trips over streams that came on the way; before it, over the cut.
+            is_cut = n_frames and isinstance(error, av.error.InvalidDataError)
+            if not is_flushed and not is_cut:
+                raise MediaError(self.name, "an undamaged file", str(error)) from None
+            self.n_damaged += not is_flushed
         if self.n_damaged and not n_frames:
             raise MediaError(self.name, "audio", f"{self.n_damaged} damaged packets")
 
     def _decode(self, packet: av.Packet[av.AudioStream]) -> list[av.AudioFrame]:
         try:
-            return packet.decode()
+            return self._decoder.decode(packet) if self._decoder else packet.decode()
         except _DECODING_ERRORS:  # a cut-off end or a tag between packets must not cost the rest
             self.n_damaged += 1
             return []
@@ -147,6 +157,12 @@ class Media:
         except OSError as error:
             raise MediaError(self.name, "a readable file", error.strerror or str(error)) from None
         return file
+
+    def _padded_codec(self) -> str | None:
+        try:
+            return padded_codec(self._file)
+        except OSError as error:
+            raise MediaError(self.name, "a readable file", error.strerror or str(error)) from None
 
     def _close_file(self) -> None:
         if self._owns_file:
@@ -185,13 +201,26 @@ class Media:
 
     def _declared_duration_s(self) -> float | None:
         duration = self._container.duration
-        return None if duration is None else duration / av.time_base
+        if duration is None or self._decoder is not None:  # FFmpeg counts by the wrong size
+            return None
+        is_end = self._container.format.name in _DECLARE_END
+        first_s = max(0.0, self._start_s() or 0.0) if is_end else 0.0
+        length_s = duration / av.time_base - first_s
+        return length_s if length_s > 0 else None
+
+
+def _decoder_of(stream: av.AudioStream, codec: str) -> av.AudioCodecContext:
+    decoder = av.CodecContext.create(codec, "r")
+    assert isinstance(decoder, av.AudioCodecContext)
+    decoder.sample_rate = stream.codec_context.sample_rate
+    decoder.layout = stream.codec_context.layout
+    return decoder
 
 
 def _seekable(file: BinaryIO) -> BinaryIO:
     """Return a file, or what a pipe brings on disk where it is an MP4: its index may come last."""
     is_pipe = isinstance(file, io.BufferedReader) and not file.seekable()
-    if not is_pipe or file.peek(8)[4:8] != b"ftyp":  # type: ignore[attr-defined]
+    if not is_pipe or file.peek(8)[4:8] not in _MP4_BEGINS:  # type: ignore[attr-defined]
         return file
     whole = tempfile.TemporaryFile()  # noqa: SIM115  (Media closes it)
     shutil.copyfileobj(file, whole)

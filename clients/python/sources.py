@@ -100,7 +100,7 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 def _decoded(path: Path) -> Iterator[bytes]:
     try:
         # The open file and not its name, in which a colon would mean a protocol.
-        with path.open("rb") as file, av.open(file, metadata_errors="replace") as container:
+        with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise SourceError(f"{path}: there is no audio in it")
             resampler = av.AudioResampler("s16", "mono", RATE_HZ, frame_size=PIECE_SAMPLES)
