@@ -30,8 +30,10 @@ more may come.
 
 Keys go into `Authorization: Bearer KEY`; a browser, which cannot set headers, offers the
 subprotocols `voxwire` and `openai-insecure-api-key.KEY`. A handshake is refused by HTTP 401, 403 or
-503, the last with `Retry-After`. The socket is closed with 1000 at the end, 1008 on a broken rule,
-1011 on a fault, 1012 when the server goes down, 1013 when there is no room.
+503, the last with `Retry-After`. A page cannot read that: where it may come in and there is no
+session for it, an `error` on the socket says why, and 1008 closes it. The socket is closed with
+1000 at the end, 1008 on a broken rule, 1011 on a fault, 1012 when the server goes down, 1013 when
+there is no room.
 
 A session outlives its socket for the `resume_grace_s` of `ready`. To go on, open another with
 nothing but `resume`, the token of `ready`, and `after_seq`, the `seq` of the last message you got.

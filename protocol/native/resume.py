@@ -34,7 +34,7 @@ class Resumption(BaseModel):
 
 
 def refusal(error: VoxwireError) -> str:
-    """Return the `error` that answers an attempt to go on; the socket is closed after it."""
+    """Return the `error` by which a socket that was accepted is refused; it is closed after it."""
     said = messages.Error(
         seq=1,
         code=error.code,

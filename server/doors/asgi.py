@@ -23,6 +23,7 @@ _EXPOSED = (
     "Retry-After",
     "X-Request-Id",
     "X-Voxwire-Damaged-Packets",
+    "X-Voxwire-Delay-Ms",
     "X-Voxwire-Ignored",
     "X-Voxwire-Model",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -27,6 +27,7 @@ from .errors import error_response
 log = logging.getLogger(__name__)
 router = APIRouter()
 
+Refuse: TypeAlias = Callable[[WebSocket, VoxwireError], Awaitable[None]]
 FromQuery: TypeAlias = Callable[[Mapping[str, str], Context], Dialect]
 
 
@@ -36,7 +37,8 @@ async def native(socket: WebSocket) -> None:
     if "resume" in socket.query_params:
         await resume(socket)
     else:
-        await converse(socket, Native.from_query)
+        refuse = _refuse_page if "origin" in socket.headers else _refuse_handshake
+        await converse(socket, Native.from_query, refuse=refuse)
 
 
 @router.websocket("/v1/realtime")
@@ -71,10 +73,29 @@ async def nothing(socket: WebSocket) -> None:
     await socket.send_denial_response(error_response(error))
 
 
+async def _refuse_handshake(socket: WebSocket, error: VoxwireError) -> None:
+    await socket.send_denial_response(error_response(error))
+
+
+async def _refuse_page(socket: WebSocket, error: VoxwireError) -> None:
+    """Accept and say why not: a page cannot read the HTTP answer to a handshake that fails."""
+    await socket.accept(visitor_of(socket).subprotocol)
+    await _say_refusal(socket, error)
+
+
+async def _say_refusal(socket: WebSocket, error: VoxwireError) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone again meanwhile
+        await socket.send_text(refusal(error))
+        await socket.close(1008, error.code)
+
+
 async def converse(
-    socket: WebSocket, from_query: FromQuery, opening: Sequence[Message] = ()
+    socket: WebSocket,
+    from_query: FromQuery,
+    opening: Sequence[Message] = (),
+    refuse: Refuse = _refuse_handshake,
 ) -> None:
-    """Admit a client and carry its session, or refuse it by an HTTP answer to its handshake.
+    """Admit a client and carry its session, or refuse it.
 
     opening: messages that count as the client's first.
     """
@@ -87,7 +108,7 @@ async def converse(
     except VoxwireError as error:
         log.info("path=%s refused=%s", socket.url.path, error.code)
         service.metrics.refused(error.code)
-        await socket.send_denial_response(error_response(error))
+        await refuse(socket, error)
         return
     carried = Carried(session, dialect, visitor.key_id)
     if isinstance(dialect, Native) and dialect.resume_token is not None:
@@ -101,10 +122,7 @@ async def converse(
 
 
 async def resume(socket: WebSocket) -> None:
-    """Go on with a session on another socket; where it is lost, say so there.
-
-    A page cannot read the HTTP answer to a handshake that fails, so the socket is accepted first.
-    """
+    """Go on with a session on another socket; where it is lost, say so there, as to a page."""
     service: Service = socket.app.state.service
     visitor = visitor_of(socket)
     await socket.accept(visitor.subprotocol)
@@ -119,9 +137,7 @@ async def resume(socket: WebSocket) -> None:
         service.metrics.refused(error.code)
         if carried is not None:
             service.resumptions.let_go(carried, is_told=False)
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone again meanwhile
-            await socket.send_text(refusal(error))
-            await socket.close(1008, error.code)
+        await _say_refusal(socket, error)
         return
     await _carry(socket, carried, greeting, ())
 

@@ -78,6 +78,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         },
         "headers": {
             "x-voxwire-model": {"description": "What was served.", "schema": {"type": "string"}},
+            "x-voxwire-delay-ms": {
+                "description": "How far ahead the model heard.",
+                "schema": {"type": "integer"},
+            },
             "x-voxwire-ignored": {
                 "description": "Fields that came and changed nothing, divided by commas.",
                 "schema": {"type": "string"},

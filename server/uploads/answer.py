@@ -168,7 +168,10 @@ class _Work:
         return heard
 
     def _facts(self, n_damaged: int = 0) -> dict[str, str]:
-        headers = {"x-voxwire-model": _header_text(self._service.model_name)}
+        headers = {
+            "x-voxwire-model": _header_text(self._service.model_name),
+            "x-voxwire-delay-ms": str(self._delay_ms),
+        }
         if self._asked.ignored:
             headers["x-voxwire-ignored"] = ", ".join(self._asked.ignored)
         if n_damaged:

@@ -89,7 +89,6 @@ class Sending {
 
   private send(): void {
     const delayMs = chosenDelay();
-    this.take.delayMs = delayMs ?? 0;
     this.view.setState("sending", "live");
     this.abort = upload(this.file, delayMs, {
       onSent: (part) => this.showSent(part),
@@ -98,8 +97,8 @@ class Sending {
         this.take.open += delta;
         this.view.update();
       },
-      onDone: (segments, durationS, model) => {
-        Object.assign(this.take, { segments, durationS, model, open: "" });
+      onDone: (segments, durationS, served) => {
+        Object.assign(this.take, { segments, durationS, ...served, open: "" });
         this.finish(segments.length ? clock(durationS) : "nothing was said");
         announce(`${this.file.name} is transcribed.`);
       },

@@ -23,7 +23,8 @@ export function download(take: Take, format: Format): void {
 }
 
 function fileName(title: string): string {
-  return title.replace(/\.[a-z0-9]{1,5}$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "-");
+  // Without a file's ending; some write times with dots, as in "Recording 10.32.05".
+  return title.replace(/\.(?=\d*[a-z])[a-z0-9]{1,5}$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "-");
 }
 
 export function render(take: Take, format: Format): string {

@@ -9,7 +9,7 @@ import { Stream } from "./stream";
 import { addFinal, addPartial, clock, keepOpenText, newTake, type Take } from "./transcript";
 import { hideBanner, showNotice, showProblem } from "./view/banner";
 import { announce, byId } from "./view/dom";
-import { askForKey } from "./view/key";
+import { askForKey, withdrawKey } from "./view/key";
 import { checkLag, hideLag, noteServer, showLag } from "./view/lag";
 import { chosen, lock, onChange } from "./view/settings";
 import { TakeView } from "./view/take";
@@ -37,6 +37,7 @@ export class Recorder implements Hearer {
   private view: TakeView | null = null;
   /** The connection is lost, and tried again. */
   private isAway = false;
+  private isAsking = false;
   /** Puts the word away that the server goes down, or lets no sound in. */
   private endWarning: () => void = () => undefined;
 
@@ -167,13 +168,17 @@ export class Recorder implements Hearer {
     showNotice({ title: "The server lost the session.", text });
   }
 
-  onKeyWanted(): Promise<boolean> {
-    return askForKey();
+  async onKeyWanted(): Promise<boolean> {
+    this.isAsking = true;
+    const isGiven = await askForKey();
+    this.isAsking = false;
+    return isGiven;
   }
 
   onEnd(problem: Problem | null): void {
     void this.microphone?.stop();
     this.microphone = this.stream = null;
+    if (this.isAsking) withdrawKey();
     stopWave();
     keepOpenText(this.take);
     this.view?.update();

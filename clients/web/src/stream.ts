@@ -127,7 +127,7 @@ export class Stream {
 
   private hear(message: ServerMessage): void {
     if (message.type === "resumed") return this.resume(message.audio_bytes, message.controls);
-    if (message.type === "error" && this.token && !this.isOpen) return this.refused(message);
+    if (message.type === "error" && !this.isOpen) return this.refused(message);
     this.note(message);
     if (message.type === "ready") this.open(message.resume ?? null);
     this.hearer.onMessage(message, this.fromS);
@@ -175,10 +175,11 @@ export class Stream {
     if (this.isEnding) this.expectEnd();
   }
 
-  /** The session cannot be gone on with; the close follows, and then what was not heard. */
+  /** Nothing opens; the close follows, and then another try where there may be room later. */
   private refused(error: Error): void {
-    if (error.code !== "resume_lost") return this.over(problemOf(error));
-    this.lose();
+    if (error.code === "resume_lost") return this.lose();
+    this.away = problemOf(error);
+    if (!this.wasEverOpen || error.retry_after_s === undefined) this.over(this.away);
   }
 
   private part(bye: Bye): void {
@@ -274,13 +275,15 @@ export class Stream {
   }
 
   private async askForKey(): Promise<void> {
-    if (await this.hearer.onKeyWanted()) this.connect();
+    const isGiven = await this.hearer.onKeyWanted();
+    if (this.isOver) return;
+    if (isGiven) this.connect();
     else this.over(null);
   }
 
   private again(reason: Problem | null): void {
     this.lostAtMs ??= Date.now();
-    if (Date.now() - this.lostAtMs > GIVE_UP_MS) return this.over(reason ?? new Problem("gone"));
+    if (Date.now() - this.lostAtMs > GIVE_UP_MS) return this.over(reason ?? this.away);
     const wait = BACK_OFF_MS[Math.min(this.attempt++, BACK_OFF_MS.length - 1)]!;
     this.timer = setTimeout(() => this.connect(), wait * (0.5 + Math.random() / 2));
   }

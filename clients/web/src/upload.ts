@@ -5,6 +5,12 @@ import { Problem } from "./problems";
 import { headers } from "./server";
 import type { Segment } from "./transcript";
 
+/** By which model, and how far ahead it heard. */
+export interface Served {
+  model: string;
+  delayMs: number;
+}
+
 /** What an upload tells. */
 export interface Watcher {
   /** A part of the file, 0..1, has been sent. */
@@ -12,7 +18,7 @@ export interface Watcher {
   /** So much was heard; total is null where the file does not say how long it is. */
   onHeard(doneS: number, totalS: number | null): void;
   onText(delta: string): void;
-  onDone(segments: Segment[], durationS: number, model: string): void;
+  onDone(segments: Segment[], durationS: number, served: Served): void;
   onKeyWanted(): void;
   onProblem(problem: Problem): void;
 }
@@ -40,7 +46,10 @@ type StreamEvent =
 /** Send a file; returns what stops it. */
 export function upload(file: File, delayMs: number | undefined, watcher: Watcher): () => void {
   const request = new XMLHttpRequest(); // fetch does not tell how much was sent
-  const events = new EventReader(watcher, () => request.getResponseHeader("x-voxwire-model") ?? "");
+  const events = new EventReader(watcher, () => ({
+    model: request.getResponseHeader("x-voxwire-model") ?? "",
+    delayMs: Number(request.getResponseHeader("x-voxwire-delay-ms")),
+  }));
   request.open("POST", "v1/audio/transcriptions");
   for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
   request.upload.onprogress = ({ loaded, total }) => watcher.onSent(total ? loaded / total : 0);
@@ -85,7 +94,7 @@ export class EventReader {
 
   constructor(
     private readonly watcher: Watcher,
-    private readonly modelName: () => string,
+    private readonly served: () => Served,
   ) {}
 
   read(text: string): void {
@@ -122,7 +131,7 @@ export class EventReader {
       this.watcher.onText(event.delta);
     } else if (event.type === "transcript.text.done") {
       this.isDone = true;
-      this.watcher.onDone(segmentsOf(event), event.duration ?? 0, this.modelName());
+      this.watcher.onDone(segmentsOf(event), event.duration ?? 0, this.served());
     }
   }
 }

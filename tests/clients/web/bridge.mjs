@@ -45,7 +45,7 @@ const calls = {
     const names = ["onSent", "onHeard", "onText", "onDone", "onKeyWanted", "onProblem"];
     const tell = (name) => (...values) => told.push([name, ...values.map(plain)]);
     const watcher = Object.fromEntries(names.map((name) => [name, tell(name)]));
-    const reader = new EventReader(watcher, () => "embedded");
+    const reader = new EventReader(watcher, () => ({ model: "embedded", delayMs: 480 }));
     for (const text of texts) reader.read(text);
     reader.end(texts.at(-1) ?? "");
     return told;

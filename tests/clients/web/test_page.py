@@ -113,6 +113,7 @@ def test_a_file_is_transcribed_and_saved_in_every_format(page: Page) -> None:
     transcript = Transcript.model_validate_json(saved(page, "as JSON"))
     assert transcript.text == SPOKEN
     assert transcript.duration_s == pytest.approx(8.964, abs=0.01)
+    assert (transcript.model, transcript.delay_ms) == ("embedded", 480)
     assert saved(page, "as SRT") == to_srt(transcript.words)
     assert saved(page, "as VTT") == to_vtt(transcript.words)
 

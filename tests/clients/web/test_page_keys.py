@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.clients.web.visits import RECORDING, give_key, press, visit
+from tests.clients.web.visits import RECORDING, give_key, idle, press, visit
 from tests.server.live_server import LiveServer, live_server
 
 KEY = "correct-horse-battery"
@@ -47,3 +47,41 @@ def test_a_stored_text_that_cannot_be_a_key_is_not_used(
         press(page)
         give_key(page, KEY)
         expect(page.locator(".state")).to_have_text("listening")
+
+
+LOSES_MICROPHONE = """
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    const stream = await open(wanted);
+    window.unplug = () => stream.getTracks()[0].dispatchEvent(new Event("ended"));
+    return stream;
+  };
+"""
+
+
+def test_a_recording_that_ends_takes_its_question_for_a_key_back(
+    browser: Browser, guarded: LiveServer
+) -> None:
+    with visit(browser, guarded.http, script=LOSES_MICROPHONE) as page:
+        press(page)
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        page.evaluate("unplug()")
+        idle(page)
+        expect(dialog).to_be_hidden()
+        press(page)
+        give_key(page, KEY)
+        expect(page.locator(".state")).to_have_text("listening")
+
+
+def test_a_key_that_has_all_its_sessions_is_told_so(browser: Browser) -> None:
+    with (
+        live_server(max_sessions_per_key=1) as server,
+        visit(browser, server.http) as page,
+        visit(browser, server.http) as second,
+    ):
+        press(page)
+        expect(page.locator(".state")).to_have_text("listening")
+        press(second)
+        expect(second.get_by_role("alert")).to_contain_text("1 sessions open, as many as it may")
+        idle(second)

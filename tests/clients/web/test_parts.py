@@ -209,8 +209,8 @@ def test_any_cutting_of_an_answer_tells_the_same(bridge: Bridge, cuts: list[int]
 
 
 def test_words_are_given_back_to_their_segments(bridge: Bridge) -> None:
-    *_, (_, segments, duration_s, model) = bridge("events", [STREAM])
-    assert (duration_s, model) == (3.5, "embedded")
+    *_, (_, segments, duration_s, served) = bridge("events", [STREAM])
+    assert (duration_s, served) == (3.5, {"model": "embedded", "delayMs": 480})
     assert [segment["text"] for segment in segments] == ["Hello, world.", "Again!"]
     first, second = (segment["words"] for segment in segments)
     assert first[0] == {"text": "Hello,", "start_s": 0.1, "end_s": 0.5, "space_before": False}

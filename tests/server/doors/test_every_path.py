@@ -187,6 +187,12 @@ def test_a_key_has_as_many_sessions_as_it_may_and_others_have_theirs(server: Liv
             assert refused.value.response.status_code == 503
             assert int(refused.value.response.headers["Retry-After"]) >= 1
             assert b"at_capacity" in refused.value.response.body
+            page = {"origin": server.http, "additional_headers": BEARER}
+            async with connect(server.ws + "/v1/stream", **page) as told:  # which reads no answer
+                error = json.loads(await told.recv())
+                await told.wait_closed()
+            assert (error["type"], error["code"]) == ("error", "at_capacity")
+            assert (told.close_code, told.close_reason) == (1008, "at_capacity")
             await (await enter(OTHER_KEY)).close()
 
     async def enter(key: str) -> ClientConnection:

@@ -137,6 +137,7 @@ def test_what_was_ignored_and_what_was_served_stand_in_the_head(client: httpx2.C
     answer = post(client, model="whisper-1", language="en", prompt="digits", seed="1")
     assert answer.headers["x-voxwire-ignored"] == "language, prompt, seed"
     assert answer.headers["x-voxwire-model"] == "embedded"
+    assert answer.headers["x-voxwire-delay-ms"] == "480"
     assert "x-voxwire-ignored" not in post(client, model="voxtral").headers
 
 

@@ -30,6 +30,11 @@ export function askForKey(): Promise<boolean> {
   });
 }
 
+/** Ask no longer. */
+export function withdrawKey(): void {
+  dialog.close("cancel");
+}
+
 function take(): boolean {
   const given = dialog.returnValue === "ok" ? keyIn(input.value) : null;
   if (given !== null) key.value = given;
