@@ -1,9 +1,9 @@
-# Every target sets up what it needs first. The back-end of MLX on Linux is the CPU's unless you
-# say `make BACKEND=cuda13 ...` (or cuda12); on macOS it is Metal, and there is nothing to choose.
+# Every target sets up what it needs first. The back-end of MLX on Linux is the CPU's until you say
+# `make BACKEND=cuda13 ...` (or cuda12), once; on macOS it is Metal, and there is nothing to choose.
 
-BACKEND ?= cpu
+BACKEND ?= $(or $(shell cat .venv/.backend 2>/dev/null),cpu)
 PY := .venv/bin/python
-TOOLS := pyproject.toml .dev/setup .dev/requirements.lock .dev/find-python .dev/openblas
+TOOLS := pyproject.toml .dev/setup .dev/is-fit .dev/requirements.lock .dev/find-python .dev/openblas
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve mic test lint web parity bench chaos soak full-size train doctor clean audit lock
@@ -67,6 +67,12 @@ clean: ## remove environments, caches and build folders; keeps checkpoints and t
 	rm -rf .venv .venv-audit .venv-parity .venv-train build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Anew, too, where it was made for another back-end or place, or its Python is gone.
+ifneq ($(shell sh .dev/is-fit .venv $(BACKEND) && echo yes),yes)
+.venv/.ready .venv/.bench: FORCE
+endif
+FORCE:
 
 .venv/.ready: $(TOOLS)
 	@sh .dev/setup .venv $(BACKEND),dev
