@@ -50,7 +50,7 @@ LONG = Plan("long", ("train",), 13000, seed=2, dropout=0.12, peak=0.8, start_fro
 # A few steps more at a low rate, in which opening a word weighs less: it dares less, and keeps
 # still in noise.
 JUDGED = replace(
-    LONG, name="judged", n_steps=300, seed=3, peak=0.05, open_weight=0.7, start_from="long"
+    LONG, name="judged", n_steps=300, seed=3, peak=0.05, open_weight=0.5, start_from="long"
 )
 # And as many in which the left-out speakers are heard too.
 FINAL = replace(JUDGED, name="final", splits=("train", "held"), seed=5, start_from="judged")
