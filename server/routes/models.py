@@ -7,6 +7,7 @@ import time
 from fastapi import APIRouter, Request
 
 from ...protocol.openai_rest.answers import Model, ModelList
+from ...protocol.openai_rest.errors import ErrorBody
 from ..service import Service
 
 router = APIRouter(prefix="/v1/models", tags=["Models"])
@@ -19,7 +20,11 @@ async def list_models(request: Request) -> ModelList:
     return ModelList(data=[_served(request)])
 
 
-@router.get("/{model:path}", summary="Tell about a model")
+@router.get(
+    "/{model:path}",
+    summary="Tell about a model",
+    responses={404: {"model": ErrorBody, "description": "The name has a line break."}},
+)
 async def get_model(request: Request, model: str) -> Model:
     """Return the served model: any name stands for it, as where audio is transcribed."""
     return _served(request)

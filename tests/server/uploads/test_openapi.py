@@ -37,6 +37,14 @@ def operations(server: LiveServer) -> dict[str, Any]:
     return {result.ok().label: result.ok() for result in found}
 
 
+def test_a_name_that_no_address_holds_gets_an_answer_that_is_written_down(
+    server: LiveServer,
+) -> None:
+    operation = operations(server)["GET /v1/models/{model}"]
+    case = operation.Case(path_parameters={"model": "a\nb"})
+    assert case.call_and_validate(checks=CHECKS).status_code == 404
+
+
 def with_recording(case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
     """Return a request with a true recording for a file, so that the other fields matter."""
     if isinstance(case.body, dict) and isinstance(case.body.get("file"), Binary):
