@@ -14,6 +14,7 @@ import pytest
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from tests.server.engine.fakes import FakeModel
 from tests.server.live_server import LiveServer, live_server
@@ -187,8 +188,8 @@ def test_a_key_has_as_many_sessions_as_it_may_and_others_have_theirs(server: Liv
             assert refused.value.response.status_code == 503
             assert int(refused.value.response.headers["Retry-After"]) >= 1
             assert b"at_capacity" in refused.value.response.body
-            page = {"origin": server.http, "additional_headers": BEARER}
-            async with connect(server.ws + "/v1/stream", **page) as told:  # which reads no answer
+            address, site = server.ws + "/v1/stream", Origin(server.http)
+            async with connect(address, origin=site, additional_headers=BEARER) as told:
                 error = json.loads(await told.recv())
                 await told.wait_closed()
             assert (error["type"], error["code"]) == ("error", "at_capacity")
