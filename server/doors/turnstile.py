@@ -22,7 +22,9 @@ class Turnstile:
     def enter(self, key_id: str | None) -> None:
         """Count one more session. Raises CapacityError."""
         if 0 < self._max_per_key <= self._n_open[key_id]:
-            message = f"this key has {self._max_per_key} sessions open, as many as it may"
+            who = "visitors without a key have" if key_id is None else "this key has"
+            plural = "" if self._max_per_key == 1 else "s"
+            message = f"{who} {self._max_per_key} session{plural} open, and no more may be"
             raise CapacityError(message, _RETRY_S)
         self._n_open[key_id] += 1
 

@@ -83,5 +83,7 @@ def test_a_key_that_has_all_its_sessions_is_told_so(browser: Browser) -> None:
         press(page)
         expect(page.locator(".state")).to_have_text("listening")
         press(second)
-        expect(second.get_by_role("alert")).to_contain_text("1 sessions open, as many as it may")
+        expect(second.get_by_role("alert")).to_contain_text(
+            "Visitors without a key have 1 session open, and no more may be."
+        )
         idle(second)
