@@ -49,7 +49,7 @@ ATTACKS = (
     Attack("message that means nothing", words.junk, 200),
     Attack("random JSON", words.random_json),
     Attack("base64 that is none", words.no_base64),
-    Attack("NaN and infinity", words.not_a_number),
+    Attack("NaN, infinity and floats beyond sound", words.no_sound),
     Attack("clipped, noisy and huge samples", words.loud_audio, 50),
     Attack("wrong rate or parameter in the address", words.bad_address),
     Attack("wrong rate in an update", words.bad_format),

@@ -49,7 +49,9 @@ JUNK = (
     "\ufeff{}",
     "\x00",
 )
-NO_BASE64: tuple[Any, ...] = ("!!!!", "AAA", "====", "AA=A", "é", "AAAA\n", "-_-_", 5, None, [], {})
+NO_BASE64: tuple[Any, ...] = ("!!!!", "AAA", "====", "AA=A", "é", "AAAA\0", "-_-_", 5, None, [], {})
+NO_SOUND = (np.nan, np.inf, -np.inf, 1e7, -3e38)
+LOUD = (1.0, 1e3, 1e6, 1e-40)
 
 
 async def junk(target: Target, rng: random.Random) -> None:
@@ -100,14 +102,14 @@ async def _all_refused(target: Target, door: Door, said: list[str]) -> None:
 
 
 def _floats(rng: random.Random) -> bytes:
-    bad = rng.choice([np.nan, np.inf, -np.inf])
+    bad = rng.choice(NO_SOUND)
     samples = np.zeros(1600, "<f4")
     samples[rng.randrange(1600)] = bad
     return samples.tobytes()
 
 
-async def not_a_number(target: Target, rng: random.Random) -> None:
-    """Send samples that are no numbers: refused whole, and the session goes on to its end."""
+async def no_sound(target: Target, rng: random.Random) -> None:
+    """Send samples that are no sound: refused whole, and the session goes on to its end."""
     door = rng.choice([NATIVE, MISTRAL, DEEPGRAM])
     path = {
         "native": "/v1/stream?encoding=pcm_f32le",
@@ -128,7 +130,7 @@ async def loud_audio(target: Target, rng: random.Random) -> None:
     wire = await enter(target.port, NATIVE, "/v1/stream?encoding=pcm_f32le")
     n = rng.randrange(1, 16_000)
     square = np.where(np.arange(n) // 20 % 2, 1.0, -1.0)
-    scale = rng.choice([1.0, 1e3, 1e30, 3e38, 1e-40])
+    scale = rng.choice(LOUD)
     await wire.say((square * scale).astype("<f4").tobytes())
     heard = await ended(wire, NATIVE)
     bye = heard.events()[-1]
