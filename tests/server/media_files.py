@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +11,31 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from voxwire.server.media import Media
+
 Signal = npt.NDArray[np.float32]
+
+
+def read(file: Path) -> Signal:
+    """Return the whole recording: [samples] at 16 kHz."""
+    with Media(file) as media:
+        return np.concatenate([np.zeros(0, np.float32), *media.blocks()])
+
+
+def read_pipe(data: bytes) -> Signal:
+    """Return the recording that comes through a pipe: [samples] at 16 kHz."""
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with open(writing, "wb") as pipe:
+            pipe.write(data)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with open(reading, "rb") as pipe, Media(pipe, "stdin") as media:
+        got = np.concatenate(list(media.blocks()))
+    writer.join()
+    return got
 
 
 def chirp(rate_hz: int, seconds: float = 2.0) -> Signal:

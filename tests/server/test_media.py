@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import threading
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
@@ -15,14 +13,17 @@ import av
 import numpy as np
 import pytest
 
-from tests.server.media_files import Signal, chirp, write_audio, write_picture, write_video
+from tests.server.media_files import (
+    Signal,
+    chirp,
+    read,
+    read_pipe,
+    write_audio,
+    write_picture,
+    write_video,
+)
 from voxwire.server.frames import SAMPLE_RATE_HZ, on_time
 from voxwire.server.media import Media, MediaError
-
-
-def read(file: Path) -> Signal:
-    with Media(file) as media:
-        return np.concatenate([np.zeros(0, np.float32), *media.blocks()])
 
 
 def correlation(got: Signal, source: Signal) -> float:
@@ -169,17 +170,7 @@ def test_a_pipe_is_read_as_it_comes_or_once_its_index_came(
     tmp_path: Path, ending: str, codec: str
 ) -> None:
     data = write_audio(tmp_path / f"a.{ending}", [chirp(16000)], 16000, codec).read_bytes()
-    reading, writing = os.pipe()
-
-    def write() -> None:
-        with open(writing, "wb") as pipe:
-            pipe.write(data)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    with open(reading, "rb") as pipe, Media(pipe, "stdin") as media:
-        got = np.concatenate(list(media.blocks()))
-    writer.join()
+    got = read_pipe(data)
     assert abs(len(got) - 2 * SAMPLE_RATE_HZ) < 0.05 * SAMPLE_RATE_HZ
     assert correlation(got, chirp(SAMPLE_RATE_HZ)) > 0.98
 

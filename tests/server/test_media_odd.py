@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,17 +11,12 @@ import av
 import numpy as np
 import pytest
 
-from tests.server.media_files import chirp, write_audio
+from tests.server.media_files import chirp, read, read_pipe, write_audio
 from voxwire.server.frames import on_time
 from voxwire.server.media import Media
 
 RATE_HZ = 16000
 PCM = bytes.fromhex("0100000000001000800000aa00389b71")
-
-
-def read(file: Path) -> np.ndarray:
-    with Media(file) as media:
-        return np.concatenate(list(media.blocks()))
 
 
 def padded_wave(samples: np.ndarray, n_bytes: int, n_valid_bits: int, n_channels: int = 1) -> bytes:
@@ -146,15 +139,4 @@ def test_an_older_quicktime_file_comes_through_a_pipe(tmp_path: Path) -> None:
     assert data[4:8] == b"ftyp"
     rest = (n_type_bytes - 8).to_bytes(4, "big") + b"free"
     data = (8).to_bytes(4, "big") + b"wide" + rest + data[16:]
-    reading, writing = os.pipe()
-
-    def write() -> None:
-        with open(writing, "wb") as pipe:
-            pipe.write(data)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    with open(reading, "rb") as pipe, Media(pipe, "stdin") as media:
-        got = np.concatenate(list(media.blocks()))
-    writer.join()
-    assert len(got) == 2 * RATE_HZ
+    assert len(read_pipe(data)) == 2 * RATE_HZ
