@@ -77,7 +77,8 @@ class Deepgram:
         self._sha256 = hashlib.sha256()
         gap_ms = query.utterance_end_ms
         self._ends = UtteranceEnds(None if gap_ms is None else gap_ms / 1000)
-        self._open_from_s = 0.0  # where the open segment may begin
+        self._open_from_s = 0.0  # where the open segment begins, if no turn does
+        self._open_scores: list[Score] = []
         self._turns_s: deque[float] = deque()  # where turns begin of which no final came
         self._heard_s = 0.0  # audio in which all turns are told, where a detector tells them
 
@@ -141,23 +142,27 @@ class Deepgram:
     def _speech_started(self, at_s: float) -> Sequence[Message]:
         over = self._told_end(at_s)
         self._ends.spoken()
-        self._open_from_s = at_s
         self._turns_s.append(at_s)
+        if not self._query.vad_events:
+            return over
         return [*over, SpeechStarted(timestamp=_rounded(at_s)).json_text()]
 
     def _interim(self, event: Partial) -> Sequence[Message]:
         if event.delta:
             self._ends.spoken()
+        self._open_scores += event.scores
         if not self._query.interim_results:
             return ()
         alternative = Alternative(
-            transcript=event.text, confidence=_confidence(event.scores), words=[]
+            transcript=event.text, confidence=_confidence(self._open_scores), words=[]
         )
-        start_s = min(self._open_from_s, event.at_s)
+        # Where more came at once than is heard yet, the next turns have begun too.
+        start_s = min(self._turns_s[0] if self._turns_s else self._open_from_s, event.at_s)
         return [self._results(alternative, start_s, event.at_s).json_text()]
 
     def _final(self, event: Final) -> Sequence[Message]:
         self._open_from_s = event.end_s
+        self._open_scores.clear()
         words = [_word(heard) for heard in event.words]
         scores = [word.confidence for word in words]
         confidence = sum(scores) / len(scores) if scores else 0.0

@@ -100,15 +100,10 @@ class Query(BaseModel):
         return self.endpointing is not False
 
     def _endpoint(self, silence_ms: int) -> Endpoint:
-        """Only the voice activity detector can tell that speech began."""
-        asked_ms = None if isinstance(self.endpointing, bool) else self._silence_ms
-        if self.vad_events:
-            return VadEndpoint() if asked_ms is None else VadEndpoint(silence_ms=asked_ms)
-        return PadEndpoint(silence_ms if asked_ms is None else asked_ms)
-
-    @property
-    def _silence_ms(self) -> int:
-        return max(self.endpointing, MIN_SILENCE_MS)
+        """Silence of a client's own length is measured; only a detector can, or tell speech."""
+        if not isinstance(self.endpointing, bool):
+            return VadEndpoint(silence_ms=max(self.endpointing, MIN_SILENCE_MS))
+        return VadEndpoint() if self.vad_events else PadEndpoint(silence_ms)
 
     def warnings(self) -> list[ParameterWarning]:
         """Return what is to be told of parameters that have no effect or another one."""

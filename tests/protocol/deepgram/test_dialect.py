@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from voxwire.protocol.session import (
     HeardWord,
     KeepAlive,
     Lag,
+    Partial,
     Received,
     Reply,
     RequestRefused,
@@ -170,6 +172,25 @@ def test_an_interim_result_covers_what_no_final_one_did() -> None:
     golden.says(SpeechStarted(1, 0.7))
     told = one(golden, partial(1, "no"))
     assert (told["start"], told["duration"]) == (0.7, 0.3)
+
+
+def test_an_interim_result_begins_with_its_turn_where_the_next_one_is_known_already() -> None:
+    golden = client(interim_results="true", endpointing="300")
+    for n, at_s in enumerate((0.2, 6.5)):  # audio that came at once
+        assert golden.says(SpeechStarted(n, at_s)) == []  # no events of speech were asked for
+    assert one(golden, partial(0, "yes"))["start"] == 0.2
+    golden.says(final(0, "yes", span_s=(0.2, 3.0)))
+    assert one(golden, Partial(1, "no", "no", at_s=7.0))["start"] == 6.5
+
+
+def test_the_confidence_of_an_interim_result_is_that_of_all_its_text() -> None:
+    golden = client(interim_results="true")
+    one(golden, partial(0, "yes", scores=(Score(b"yes", math.log(0.2)),)))
+    told = one(golden, partial(0, " no", "yes no", scores=(Score(b" no", math.log(0.8)),)))
+    assert told["channel"]["alternatives"][0]["confidence"] == pytest.approx(0.4, abs=1e-4)
+    golden.says(final(0, "yes no"))
+    told = one(golden, partial(1, "up", scores=(Score(b"up", math.log(0.9)),)))
+    assert told["channel"]["alternatives"][0]["confidence"] == pytest.approx(0.9, abs=1e-4)
 
 
 def test_control_messages_ask_for_what_they_say() -> None:

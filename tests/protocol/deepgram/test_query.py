@@ -47,15 +47,15 @@ def test_the_format_is_the_clients(
         ({}, PadEndpoint(800)),  # the operator's choice
         ({"endpointing": "true"}, PadEndpoint(800)),
         ({"endpointing": "false"}, PadEndpoint(800)),
-        ({"endpointing": "500"}, PadEndpoint(500)),
-        ({"endpointing": "10"}, PadEndpoint(MIN_SILENCE_MS)),
+        ({"endpointing": "500"}, VadEndpoint(silence_ms=500)),
+        ({"endpointing": "10"}, VadEndpoint(silence_ms=MIN_SILENCE_MS)),
         ({"vad_events": "true"}, VadEndpoint()),
         ({"vad_events": "true", "endpointing": "1200"}, VadEndpoint(silence_ms=1200)),
         ({"vad_events": "True", "endpointing": "25"}, VadEndpoint(silence_ms=MIN_SILENCE_MS)),
         ({"vad_events": "true", "endpointing": "False"}, VadEndpoint()),
     ],
 )
-def test_only_events_of_speech_need_the_voice_activity_detector(
+def test_silence_of_a_clients_own_length_and_events_of_speech_need_the_detector(
     more: dict[str, str], expected: PadEndpoint | VadEndpoint
 ) -> None:
     assert settings(**more).endpoint == expected
