@@ -88,8 +88,11 @@ class Hearing:
         await self._close(heard, tell, CloseReason.COMMIT)
 
     async def clear(self, heard: RollingSession, tell: Tell) -> None:
-        """Drop what came since the last segment was closed, and what is written of it."""
-        await self._take_rest(heard, lambda events: None)
+        """Drop what came since the last segment was closed, and what is written of it.
+
+        A segment that ends within what was still held is told, and stays.
+        """
+        await self._take_rest(heard, tell)
         self._mark(None, is_announced=True)
         await heard.flush()
 

@@ -11,10 +11,14 @@ import pytest
 from tests.server.session.sessions import N_SAMPLES, PCM, finals, in_pieces, transcribe
 from voxwire.protocol.session import (
     Audio,
+    AudioFormat,
+    Clear,
+    Cleared,
     CloseReason,
     Commit,
     Committed,
     Configure,
+    Encoding,
     Finish,
     Request,
     SessionSettings,
@@ -70,6 +74,26 @@ def test_turns_are_segments_with_their_own_times(checkpoint: Path, cuts: list[in
     for final in (first, second):
         for heard in final.words:
             assert final.start_s <= heard.word.start_s <= heard.word.end_s <= final.end_s
+
+
+@pytest.mark.usefixtures("two_turns")
+@pytest.mark.parametrize("n_more", range(-96, 960, 96))
+def test_a_turn_that_is_cleared_about_its_end_is_told_whole_or_not_at_all(
+    checkpoint: Path, n_more: int
+) -> None:
+    chosen = SessionSettings(
+        format=AudioFormat(Encoding.PCM16, 24000),  # the resampler holds what came last
+        endpoint=VadEndpoint(prefix_padding_ms=300, silence_ms=320),
+    )
+    n_until_stop = 45 * 512 * 24000 // 16000
+    audio = bytes(2 * (n_until_stop + n_more))
+    events = transcribe(checkpoint, [Audio(audio), Clear(), Finish()], chosen)
+    stopped = [event.segment for event in events if isinstance(event, SpeechStopped)]
+    committed = [event.segment for event in events if isinstance(event, Committed)]
+    assert [final.segment for final in finals(events)] == committed == stopped
+    assert not committed or events.index(Committed(0, CloseReason.ENDPOINT)) < events.index(
+        Cleared()
+    )
 
 
 @pytest.mark.usefixtures("two_turns")
