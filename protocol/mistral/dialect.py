@@ -75,7 +75,7 @@ class Mistral:
         self._told = told
         self._unanswered: dict[str, Sequence[Notice]] = {}  # updates, with what to say of each
         self._has_audio = False
-        self._owes_done = True  # something was said, or nothing ever, that no done has answered
+        self._owes_done = True  # for what the end finds: audio without a flush, or nothing at all
         self._utterance = Utterance()
 
     @classmethod
@@ -110,6 +110,7 @@ class Mistral:
                 self._has_audio = self._owes_done = True
                 return [Audio(data)]
             case "input_audio.flush":
+                self._owes_done = False  # as its own final brings one
                 return [Commit()]
             case "input_audio.end":
                 return [Finish()]
@@ -172,6 +173,7 @@ class Mistral:
             segment = Segment(text=final.text, start=final.start_s, end=final.end_s)
             yield segment.model_dump_json()
         if final.reason not in _GOES_ON:
+            self._owes_done &= final.reason is CloseReason.COMMIT
             yield self._done()
 
     def _ended(self, event: Ended) -> Iterator[Message | Close]:
@@ -183,7 +185,6 @@ class Mistral:
 
     def _done(self) -> str:
         done, self._utterance = self._utterance, Utterance()
-        self._owes_done = False
         return Done(
             model=self._context.model,
             text=done.text,

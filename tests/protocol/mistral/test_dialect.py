@@ -112,6 +112,24 @@ def test_audio_that_ends_without_a_flush_is_done_once() -> None:
     assert play.says(Ended(CloseReason.END, 1.5)) == [Close(1000, "end")]
 
 
+@pytest.mark.parametrize("is_heard_first", [False, True])
+def test_silence_after_a_flush_is_done_whenever_that_was_answered(is_heard_first: bool) -> None:
+    play = golden()
+    flushed = [segment("one"), done("one")]
+    play.hears(APPEND)
+    play.hears(FLUSH)
+    if is_heard_first:
+        assert play.says(final(0, "one")) == flushed
+    play.hears(APPEND)
+    play.hears(END)
+    if not is_heard_first:
+        assert play.says(final(0, "one")) == flushed
+    told, close = play.says(Ended(CloseReason.END, 3.0))  # a detector found nobody speaking
+    assert isinstance(told, dict)
+    assert (told["type"], told["text"]) == ("transcription.done", "")
+    assert close == Close(1000, "end")
+
+
 def test_a_stream_of_nothing_is_done_too() -> None:
     play = golden()
     play.hears(END)
