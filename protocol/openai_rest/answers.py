@@ -45,6 +45,24 @@ class LogProb(BaseModel):
     logprob: float
 
 
+class PlainUsage(DurationUsage):
+    """With what Mistral's clients look for: positions heard, and tokens that wrote text."""
+
+    prompt_audio_seconds: int
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class Span(BaseModel):
+    """A word or a segment with its times, as Mistral's clients read it."""
+
+    type: Literal["transcription_segment"] = "transcription_segment"
+    text: str
+    start: float
+    end: float
+
+
 class Transcription(BaseModel):
     """`response_format=json`."""
 
@@ -53,7 +71,12 @@ class Transcription(BaseModel):
     language: None = Field(
         default=None, description="The model does not say which; for Mistral's clients."
     )
-    usage: DurationUsage
+    segments: list[Span] | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="With `timestamp_granularities`; for Mistral's clients.",
+    )
+    usage: PlainUsage
     logprobs: list[LogProb] | None = Field(None, exclude_if=_is_none)
     damaged_packets: int | None = Field(None, description=_DAMAGED, exclude_if=_is_none)
 
@@ -136,10 +159,19 @@ class Progress(BaseModel):
     total_s: float | None
 
 
+class Capabilities(BaseModel):
+    """What a model can do, as Mistral's clients read it."""
+
+    audio_transcription: Literal[True] = True
+    audio_transcription_realtime: Literal[True] = True
+
+
 class Model(BaseModel):
     """A model that can be asked for."""
 
     id: str
+    type: Literal["base"] = Field("base", description="For Mistral's clients.")
+    capabilities: Capabilities = Capabilities()
     object: Literal["model"] = "model"
     created: int = Field(description="When this server began to serve it; seconds since 1970.")
     owned_by: Literal["voxwire"] = "voxwire"

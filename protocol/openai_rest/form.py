@@ -92,7 +92,8 @@ class TranscriptionForm(BaseModel):
     )
     timestamp_granularities: list[Literal["word", "segment"]] = Field(
         default_factory=list,
-        description="What `verbose_json` tells the times of; without this field, of segments.",
+        description="What `verbose_json` tells the times of; without this field, of segments. "
+        "`json` tells them too, of words or else of segments, as Mistral's clients ask.",
     )
     stream: bool = Field(
         False,
@@ -149,7 +150,10 @@ _LISTS = {
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """What is asked for. ignored: names of the fields that came and change nothing."""
+    """What is asked for. ignored: names of the fields that came and change nothing.
+
+    plain_spans: what plain JSON tells the times of.
+    """
 
     format: ResponseFormat
     wants_words: bool
@@ -159,6 +163,7 @@ class TranscriptionRequest:
     delay_ms: int | None
     model: str | None
     ignored: tuple[str, ...]
+    plain_spans: Literal["word", "segment"] | None = None
 
 
 def read_form(items: Iterable[tuple[str, str]]) -> TranscriptionRequest:
@@ -248,6 +253,8 @@ def _request(form: TranscriptionForm, fields: Mapping[str, Any]) -> Transcriptio
     is_verbose = form.response_format is ResponseFormat.VERBOSE_JSON
     wants_log_probs = bool(form.include) and form.response_format in _SCORED_FORMATS
     granularities = form.timestamp_granularities or ["segment"]
+    has_spans = form.response_format is ResponseFormat.JSON and not form.stream
+    spans: Literal["word", "segment"] = "word" if "word" in granularities else "segment"
     return TranscriptionRequest(
         format=form.response_format,
         wants_words=is_verbose and "word" in granularities,
@@ -256,19 +263,20 @@ def _request(form: TranscriptionForm, fields: Mapping[str, Any]) -> Transcriptio
         is_streamed=form.stream,
         delay_ms=form.delay_ms,
         model=form.model,
-        ignored=tuple(_ignored(form, fields, is_verbose, wants_log_probs)),
+        ignored=tuple(_ignored(form, fields, is_verbose or has_spans, wants_log_probs)),
+        plain_spans=spans if has_spans and form.timestamp_granularities else None,
     )
 
 
 def _ignored(
-    form: TranscriptionForm, fields: Mapping[str, Any], is_verbose: bool, wants_log_probs: bool
+    form: TranscriptionForm, fields: Mapping[str, Any], tells_times: bool, wants_log_probs: bool
 ) -> list[str]:
     ignored = [name for name in _NEVER_HEEDED if name in fields]
     if form.temperature:
         ignored.append("temperature")
     if isinstance(form.chunking_strategy, VadChunking):
         ignored.append("chunking_strategy")
-    if form.timestamp_granularities and not is_verbose:
+    if form.timestamp_granularities and not tells_times:
         ignored.append("timestamp_granularities")
     if form.include and not wants_log_probs:
         ignored.append("include")

@@ -14,6 +14,8 @@ from .answers import (
     DurationUsage,
     InputTokens,
     LogProb,
+    PlainUsage,
+    Span,
     TextDone,
     TimedSegment,
     TimedWord,
@@ -99,9 +101,31 @@ def _plain(heard: Heard, request: TranscriptionRequest) -> Transcription:
     return Transcription(
         text=heard.transcript.text,
         model=heard.transcript.model,
-        usage=DurationUsage(seconds=heard.transcript.duration_s),
+        segments=_spans(heard.transcript, request),
+        usage=_plain_usage(heard),
         logprobs=_asked_log_probs(heard, request),
         damaged_packets=heard.n_damaged or None,
+    )
+
+
+def _spans(transcript: Transcript, request: TranscriptionRequest) -> list[Span] | None:
+    if request.plain_spans is None:
+        return None
+    is_words = request.plain_spans == "word"
+    return [
+        Span(text=each.text, start=each.start_s, end=each.end_s)
+        for each in (transcript.words if is_words else transcript.segments)
+    ]
+
+
+def _plain_usage(heard: Heard) -> PlainUsage:
+    n_text = len(heard.tokens)
+    return PlainUsage(
+        seconds=heard.transcript.duration_s,
+        prompt_audio_seconds=round(heard.transcript.duration_s),
+        prompt_tokens=heard.n_positions,
+        completion_tokens=n_text,
+        total_tokens=heard.n_positions + n_text,
     )
 
 

@@ -46,6 +46,18 @@ def test_verbose_json_tells_segments_unless_told_otherwise() -> None:
     assert not read_form([verbose, ("timestamp_granularities[]", "word")]).wants_segments
 
 
+def test_plain_json_tells_times_where_it_is_asked_to_and_no_stream_does() -> None:
+    word, segment = (("timestamp_granularities[]", each) for each in ("word", "segment"))
+    asked = read_form([segment])
+    assert (asked.plain_spans, asked.ignored) == ("segment", ())
+    assert not asked.wants_segments
+    assert read_form([word, segment]).plain_spans == "word"
+    assert read_form([]).plain_spans is None
+    for other in (("stream", "true"), ("response_format", "text")):
+        asked = read_form([word, other])
+        assert (asked.plain_spans, asked.ignored) == (None, ("timestamp_granularities",))
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -57,7 +69,6 @@ def test_verbose_json_tells_segments_unless_told_otherwise() -> None:
         ("temperature", "0.4"),
         ("known_speaker_names[]", "ann"),
         ("known_speaker_references[]", "data:,"),
-        ("timestamp_granularities[]", "word"),  # only verbose_json tells times
         ("chunking_strategy", '{"type": "server_vad", "threshold": 0.4}'),
         ("chunking_strategy[type]", "server_vad"),
         ("seed", "1"),  # of another server

@@ -15,3 +15,9 @@ def test_a_file_is_answered_as_mistral_does(server: LiveServer) -> None:
     answer = json.loads(run_client(python, "mistral_rest.py", json.dumps(task)))
     assert answer["text"] == offline_digits().text
     assert (answer["model"], answer["language"]) == ("embedded", None)
+    words = [(word.text, word.start_s, word.end_s) for word in offline_digits().words]
+    assert [(span["text"], span["start"], span["end"]) for span in answer["segments"]] == words
+    assert answer["usage"]["prompt_audio_seconds"] == round(offline_digits().duration_s)
+    listed, retrieved = answer["models"]
+    assert listed == retrieved
+    assert listed["capabilities"]["audio_transcription"] is True

@@ -1,4 +1,4 @@
-"""Transcribe a file with the `mistralai` SDK over REST; print its answer as JSON.
+"""Transcribe a file with the `mistralai` SDK over REST; print its answer and the models as JSON.
 
 Standard input: url, file.
 """
@@ -16,6 +16,11 @@ if __name__ == "__main__":
     file = Path(task["file"])
     with Mistral(api_key="none", server_url=task["url"]) as client:
         answer = client.audio.transcriptions.complete(
-            model="voxtral-mini-latest", file={"content": file.read_bytes(), "file_name": file.name}
+            model="voxtral-mini-latest",
+            file={"content": file.read_bytes(), "file_name": file.name},
+            timestamp_granularities=["word"],
         )
-    print(answer.model_dump_json())
+        models = client.models.list().data or []
+        retrieved = client.models.retrieve(model_id=models[0].id)
+    told = {"models": [model.model_dump(mode="json") for model in (*models, retrieved)]}
+    print(json.dumps(answer.model_dump(mode="json") | told))
