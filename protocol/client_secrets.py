@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from .errors import InvalidRequestError, UnsupportedError
 from .messages import own_words
+from .openai_realtime.client_events import SessionUpdate
+from .openai_realtime.config import Config, read_update
 
 Json = dict[str, JsonValue]
 TRANSCRIPTION = "transcription"
@@ -38,7 +40,10 @@ class ClientSecret(BaseModel):
 
 
 def read_request(body: bytes) -> ClientSecretRequest:
-    """Return what a body asks for; nothing in it takes all defaults. Raises InvalidRequestError."""
+    """Return what a body asks for; nothing in it takes all defaults.
+
+    Raises InvalidRequestError, also for settings that no session could begin with.
+    """
     try:
         wanted = ClientSecretRequest.model_validate_json(body.strip() or b"{}")
     except ValidationError as error:
@@ -51,6 +56,7 @@ def read_request(body: bytes) -> ClientSecretRequest:
     if kind != TRANSCRIPTION:
         message = f"expected a session of type {TRANSCRIPTION!r}: this server does nothing else"
         raise UnsupportedError(message, param="session.type")
+    read_update(Config(), SessionUpdate(type="session.update", session=wanted.session))
     return wanted
 
 

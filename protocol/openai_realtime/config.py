@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel
 
 from ..errors import InvalidRequestError
-from ..messages import MessageError, quoted
+from ..messages import MessageError, parse_fields, quoted
 from ..session import AudioFormat, Encoding, SessionSettings, VadEndpoint
 from .client_events import (
     BetaPatch,
@@ -18,6 +18,7 @@ from .client_events import (
     FormatPatch,
     InputPatch,
     SessionPatch,
+    SessionUpdate,
     TranscriptionPatch,
     TurnPatch,
 )
@@ -58,6 +59,7 @@ _REASONS = MappingProxyType(
         "idle_timeout_ms": "there is no response to trigger",
     }
 )
+_BETA_FIELDS = frozenset(BetaPatch.model_fields) - {"include"}
 _NOTHING_ELSE = "this server does nothing but transcribe"
 _INPUT = "session.audio.input"
 MAX_NOTES = 32  # of one update
@@ -109,6 +111,16 @@ class Update:
     notes: tuple[Note, ...]
     is_beta: bool = False
     event: Literal["session.update", "transcription_session.update"] = "session.update"
+
+
+def read_update(config: Config, event: SessionUpdate) -> Update:
+    """Return `config` changed by an update in either shape. Raises InvalidRequestError."""
+    is_beta = "audio" not in event.session and (
+        event.type != "session.update" or not _BETA_FIELDS.isdisjoint(event.session)
+    )
+    if is_beta:
+        return merge_beta(config, parse_fields(BetaPatch, event.session, ("session",)))
+    return merge(config, parse_fields(SessionPatch, event.session, ("session",)))
 
 
 def merge(config: Config, patch: SessionPatch) -> Update:

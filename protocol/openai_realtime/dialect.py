@@ -35,13 +35,11 @@ from ..session import (
 from .buffer import MIN_COMMIT_MS, InputBuffer
 from .client_events import (
     Append,
-    BetaPatch,
     ClientEvent,
     ItemReference,
-    SessionPatch,
     SessionUpdate,
 )
-from .config import Config, Note, Update, keep_begun, merge, merge_beta
+from .config import Config, Note, Update, keep_begun, read_update
 from .items import Conversation, Utterance
 from .voice import Voice
 
@@ -52,7 +50,6 @@ _REFUSED = {
     "response.cancel": "a transcription session makes no responses",
     "output_audio_buffer.clear": "a transcription session speaks no audio",
 }
-_BETA_FIELDS = frozenset(BetaPatch.model_fields) - {"include"}
 # What a session calls its settings, and what this dialect does.
 _PARAMS = {
     "delay_ms": "session.audio.input.transcription.delay",
@@ -159,15 +156,7 @@ class OpenAIRealtime:
         return [Clear(event.event_id)]
 
     def _ask_update(self, event: SessionUpdate) -> Sequence[Request]:
-        is_beta = "audio" not in event.session and (
-            event.type != "session.update" or not _BETA_FIELDS.isdisjoint(event.session)
-        )
-        if is_beta:
-            beta = parse_fields(BetaPatch, event.session, ("session",))
-            update = merge_beta(self._config, beta)
-        else:
-            now = parse_fields(SessionPatch, event.session, ("session",))
-            update = merge(self._config, now)
+        update = read_update(self._config, event)
         if self._is_begun:
             update = keep_begun(update, self._config)
         ref = self._new_id("update")

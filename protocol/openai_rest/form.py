@@ -130,7 +130,8 @@ class TranscriptionForm(BaseModel):
         default_factory=list, description=_NO_EFFECT + "speakers are not told apart."
     )
     known_speaker_references: list[str] = Field(
-        default_factory=list, description=_NO_EFFECT + "speakers are not told apart."
+        default_factory=list,
+        description=_NO_EFFECT + "as `known_speaker_names`. No field may exceed 64 KiB.",
     )
 
 

@@ -114,7 +114,8 @@ def check_head(request: Request, limits: ReceiveLimits) -> None:
     """Refuse by its head what need not be received. Raises WrongContentTypeError, TooLargeError."""
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
-        raise WrongContentTypeError(f"expected {FORM_TYPE}, got {content_type[:100] or 'nothing'}")
+        expected = f"expected {FORM_TYPE} with the recording itself as its file"
+        raise WrongContentTypeError(f"{expected}, got {content_type[:100] or 'nothing'}")
     length = request.headers.get("content-length", "")
     if length.isdecimal():
         check_size(int(length), limits)
@@ -132,7 +133,8 @@ async def received_form(
     try:
         data = await _parsed(Request(request.scope, body))
     except MultiPartException as error:
-        raise InvalidRequestError(error.message) from None
+        expected = f"expected one file, and fields of at most {_MAX_FIELD_BYTES >> 10} KiB each"
+        raise InvalidRequestError(f"{expected}: {error.message}") from None
     except OSError:
         raise CapacityError(_NO_ROOM, _NO_ROOM_RETRY_S) from None
     try:

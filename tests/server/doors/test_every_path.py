@@ -289,6 +289,14 @@ def test_a_session_begins_with_what_its_token_was_issued_with(server: LiveServer
         (b'{"session": {"type": "realtime"}}', "session.type"),
         (b'{"session": {"type": "transcription", "x": "' + b"x" * 5000 + b'"}}', "session"),
         (b'{"session": 1}', "session"),
+        (
+            b'{"session": {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 7}}}}}',
+            "session.audio.input.format.rate",
+        ),
+        (
+            b'{"session": {"audio": {"input": {"turn_detection": {"threshold": 2}}}}}',
+            "session.audio.input.turn_detection.threshold",
+        ),
         (b"[]", None),
         (b"\xff", None),
         (b" " * 100_000, None),

@@ -79,6 +79,9 @@ def test_a_body_that_ends_before_its_file_is_refused_and_leaves_no_file_open(
 def test_other_bodies_are_refused(client: httpx2.Client) -> None:
     assert error_of(client.post(PATH, json={"file": "x"}), 415)["code"] == "wrong_content_type"
     assert error_of(client.post(PATH), 415)["message"].endswith("got nothing")
+    by_address = client.post(PATH, data={"file_url": "https://example.com/a.wav"})
+    assert "the recording itself" in error_of(by_address, 415)["message"]
+    assert "fields of at most 64 KiB" in error_of(post(client, prompt="x" * 70_000), 400)["message"]
     unbounded = client.post(PATH, content=b"x", headers={"content-type": "multipart/form-data"})
     assert "boundary" in error_of(unbounded, 400)["message"]
 
