@@ -55,7 +55,7 @@ class Metrics:
             "queue_delay_seconds", "The longest that live audio of a pass waited for it.", _WAIT_S
         )
         self._first_delta_s = self._histogram(
-            "first_delta_seconds", "From a segment's first audio to its first text.", _WAIT_S
+            "first_delta_seconds", "From a session's first audio to its first text.", _WAIT_S
         )
         self._finalise_s = self._histogram(
             "finalise_seconds", "From the end of a segment to its final.", _WAIT_S

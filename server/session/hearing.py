@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...protocol.session import (
+    Cleared,
     CloseReason,
     Committed,
     Event,
@@ -17,6 +18,7 @@ from ...protocol.session import (
     SpeechStopped,
     VadEndpoint,
 )
+from .backing import SessionLimits
 from .clock import SessionClock
 from .rolling import RollingSession
 from .samples import RATE_HZ, SampleReader, Samples
@@ -24,12 +26,14 @@ from .segments import Mark, SegmentWriter
 from .vad import Heard, Skipped, Speech, TurnDetector, TurnStarted, TurnStopped
 
 Tell = Callable[[list[Event]], None]
+_DECODED_BYTES = 64 << 10  # at once; what waits to be heard waits as the client sent it
 
 
 class Hearing:
     """What a session hears, and where its segments end: both depend on the audio alone.
 
-    tap: is given all audio as it was decoded, before anything is made of it.
+    tap: is given all audio as it was decoded, before anything is made of it. had_pads: audio was
+    heard whose segments pads may close.
     All methods that feed wait while the engine has no room, and raise what its session does.
     """
 
@@ -38,14 +42,16 @@ class Hearing:
         settings: SessionSettings,
         clock: SessionClock,
         writer: SegmentWriter,
-        max_segment_s: float,
+        limits: SessionLimits,
         tap: Callable[[Samples], None],
     ) -> None:
+        self.had_pads = False
         self._settings = settings
         self._tap = tap
         self._clock = clock
         self._writer = writer
-        self._max_segment_samples = int(max_segment_s * RATE_HZ)
+        self._max_segment_samples = int(limits.max_segment_s * RATE_HZ)
+        self._n_left = int(limits.max_s * RATE_HZ) if limits.max_s else None  # samples to take
         self._reader = SampleReader(settings.format)
         self._detector: TurnDetector | None = None
         if isinstance(settings.endpoint, VadEndpoint):
@@ -76,24 +82,44 @@ class Hearing:
             if self._n_open and heard is not None:
                 await self._close(heard, tell, CloseReason.ENDPOINT)
             self._detector = TurnDetector(endpoint, first=self._clock.n_sent)
+        if endpoint != self._settings.endpoint:
+            self._writer.change_endpoint(endpoint)
+        if isinstance(self._settings.endpoint, PadEndpoint):
+            self._n_unmarked = 0  # nobody counted: until here, the writer closes what is too long
         self._settings = settings
 
-    async def hear(self, heard: RollingSession, data: bytes, tell: Tell) -> None:
-        """Take bytes of the client's. Raises InvalidRequestError, having taken nothing."""
-        await self._take(heard, self._reader.read(data), tell)
+    async def hear(self, heard: RollingSession, data: bytes, tell: Tell) -> bool:
+        """Take bytes of the client's; return whether more came than a session may hear.
+
+        A long message is decoded by and by, as there is room for it. Raises InvalidRequestError,
+        having taken nothing.
+        """
+        self._reader.check(data)
+        is_too_long = False
+        for start in range(0, len(data), _DECODED_BYTES):
+            samples = self._reader.read(data[start : start + _DECODED_BYTES])
+            is_too_long = self._n_left is not None and len(samples) > self._n_left
+            await self._take(heard, samples, tell)
+            if is_too_long:
+                break
+        return is_too_long
 
     async def commit(self, heard: RollingSession, tell: Tell) -> None:
         """Close the segment with all that came."""
         await self._take_rest(heard, tell)
         await self._close(heard, tell, CloseReason.COMMIT)
 
-    async def clear(self, heard: RollingSession, tell: Tell) -> None:
+    async def clear(self, heard: RollingSession, tell: Tell, ref: str | None) -> None:
         """Drop what came since the last segment was closed, and what is written of it.
 
-        A segment that ends within what was still held is told, and stays.
+        A segment that ends within what was still held is told, and stays. Where the writer closes
+        segments, only it knows what is dropped, and says so after what is not.
         """
         await self._take_rest(heard, tell)
-        self._mark(None, is_announced=True)
+        is_announced = not self._writer.closes_some
+        if is_announced:
+            tell([Cleared(ref)])
+        self._mark(None, is_announced=is_announced, ref=ref)
         await heard.flush()
 
     async def finish(self, heard: RollingSession, tell: Tell, reason: CloseReason) -> None:
@@ -109,6 +135,9 @@ class Hearing:
             await self._obey(heard, self._detector.flush(), tell)
 
     async def _take(self, heard: RollingSession, samples: Samples, tell: Tell) -> None:
+        if self._n_left is not None:
+            samples = samples[: self._n_left]
+            self._n_left -= len(samples)
         self._tap(samples)
         if self._detector is None:
             await self._feed(heard, samples, tell)
@@ -118,6 +147,7 @@ class Hearing:
     async def _feed(self, heard: RollingSession, samples: Samples, tell: Tell) -> None:
         """Feed samples, and close a segment that becomes too long at the very sample."""
         if isinstance(self._settings.endpoint, PadEndpoint):  # the writer sees to it
+            self.had_pads = True
             await self._feed_piece(heard, samples)
             return
         while len(samples):
@@ -125,8 +155,7 @@ class Hearing:
             samples = samples[len(piece) :]
             await self._feed_piece(heard, piece)
             if self._n_unmarked >= self._max_segment_samples:
-                tell([Committed(self._writer.next_segment, CloseReason.LIMIT)])
-                self._mark(CloseReason.LIMIT, is_announced=True, is_flush=False)
+                self._announce_and_mark(CloseReason.LIMIT, tell, is_flush=False)
 
     async def _feed_piece(self, heard: RollingSession, samples: Samples) -> None:
         self._clock.heard(len(samples))
@@ -152,15 +181,23 @@ class Hearing:
 
     async def _close(self, heard: RollingSession, tell: Tell, reason: CloseReason) -> None:
         """Close a segment here, and have all of it written."""
-        # Where the writer closes segments too, only it knows the number of this one.
-        is_announced = not isinstance(self._settings.endpoint, PadEndpoint)
-        if is_announced:
-            tell([Committed(self._writer.next_segment, reason)])
-        self._mark(reason, is_announced=is_announced)
+        self._announce_and_mark(reason, tell, is_flush=True)
         await heard.flush()
 
+    def _announce_and_mark(self, reason: CloseReason, tell: Tell, *, is_flush: bool) -> None:
+        # Where the writer closes segments too, only it knows the number of this one.
+        is_announced = not self._writer.closes_some
+        if is_announced:
+            tell([Committed(self._writer.next_segment, reason)])
+        self._mark(reason, is_announced=is_announced, is_flush=is_flush)
+
     def _mark(
-        self, reason: CloseReason | None, *, is_announced: bool, is_flush: bool = True
+        self,
+        reason: CloseReason | None,
+        *,
+        is_announced: bool,
+        is_flush: bool = True,
+        ref: str | None = None,
     ) -> None:
         mark = Mark(
             reason=reason,
@@ -169,6 +206,7 @@ class Hearing:
             start_s=self._start_s,
             is_announced=is_announced,
             is_flush=is_flush,
+            ref=ref,
         )
         self._writer.mark(mark)
         if is_flush:

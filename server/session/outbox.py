@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from ...protocol.session import Event, Lag, Partial, Received, Reply, Warned
 
-MAX_EVENTS = 512  # partials of one segment count once: many minutes of speech
+MAX_EVENTS = 512  # partials between two lags or receipts count once: a minute and a half of speech
 WARN_EVENTS = MAX_EVENTS // 2
 
 Told: TypeAlias = Event | Reply
@@ -19,9 +19,9 @@ Told: TypeAlias = Event | Reply
 class Outbox:
     """A queue from one session to one connection.
 
-    A client that reads slowly is told less often: partials of a segment are joined, and of lags
-    and receipts only the newest is kept. At WARN_EVENTS it is warned, once; beyond MAX_EVENTS,
-    `on_full` is called, once, whose last word must still fit.
+    A client that reads slowly is told less often: partials of a segment that follow each other are
+    joined, and of lags, or receipts, that do only the newest is kept. At WARN_EVENTS it is warned,
+    once; beyond MAX_EVENTS, `on_full` is called, once, whose last word must still fit.
     """
 
     def __init__(self, on_full: Callable[[], None]) -> None:

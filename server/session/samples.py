@@ -51,11 +51,17 @@ class SampleReader:
         self._rest = b""
         self._resampler = self._new_resampler()
 
-    def read(self, data: bytes) -> Samples:
-        """Return the samples that `data` completes, [n] float32.
+    def check(self, data: bytes) -> None:
+        """Raise InvalidRequestError if what is read next, `data`, holds what is no sound."""
+        if self._form.encoding is Encoding.FLOAT32:
+            whole = self._rest + data
+            samples = np.frombuffer(whole[: len(whole) // 4 * 4], "<f4")
+            if not is_sound(samples):
+                got = what_is_none(samples)
+                raise InvalidRequestError(f"expected {EXPECTED_SOUND}, got {got}")
 
-        Raises InvalidRequestError for what is no sound; nothing of `data` is taken then.
-        """
+    def read(self, data: bytes) -> Samples:
+        """Return the samples that `data` completes, [n] float32, of what was checked."""
         whole = self._rest + data
         n_used = len(whole) // self._form.frame_bytes * self._form.frame_bytes
         mono = self._mono(whole[:n_used])
@@ -82,9 +88,6 @@ class SampleReader:
             samples = raw.astype(np.float32) / np.float32(32768)
         elif self._form.encoding is Encoding.FLOAT32:
             samples = raw.astype(np.float32)
-            if not is_sound(samples):
-                got = what_is_none(samples)
-                raise InvalidRequestError(f"expected {EXPECTED_SOUND}, got {got}")
         else:
             samples = _TABLES[self._form.encoding][raw]
         if self._form.n_channels == 1:

@@ -16,6 +16,7 @@ from ...model.tekken import Tekken
 from ...model.text import Delta, TextAssembler
 from ...model.text import Word as WrittenWord
 from ...protocol.session import (
+    Cleared,
     CloseReason,
     Committed,
     Endpoint,
@@ -37,8 +38,9 @@ class Mark:
 
     reason: None where what was heard is dropped. n_heard: samples that the model was fed before.
     start_s: where the segment's audio starts, None for the end of the one before. end_s: where it
-    ends. is_announced: the client was told Committed already. is_flush: the model was asked to
-    write all; otherwise the segment is closed between words, soon after.
+    ends. is_announced: the client was told Committed, or Cleared, already. ref: of who cleared.
+    is_flush: the model was asked to write all; otherwise the segment is closed between words, soon
+    after.
     """
 
     reason: CloseReason | None
@@ -47,6 +49,7 @@ class Mark:
     start_s: float | None = None
     is_announced: bool = False
     is_flush: bool = True
+    ref: str | None = None
 
 
 @dataclass(slots=True)
@@ -65,14 +68,14 @@ class _Draft:
 class SegmentWriter:
     """The transcript of one session, segment by segment.
 
-    endpoint: may be changed at any time. max_segment_s: segments that nothing else closes are
-    closed between words.
+    max_segment_s: segments that nothing else closes are closed between words.
     """
 
     def __init__(
         self, tekken: Tekken, clock: SessionClock, endpoint: Endpoint, max_segment_s: float
     ) -> None:
-        self.endpoint = endpoint
+        self._endpoint = endpoint
+        self._endpoints: deque[tuple[int, Endpoint]] = deque()  # to come, each after so much audio
         self.segment = 0  # the open one
         self._tekken = tekken
         self._clock = clock
@@ -88,12 +91,26 @@ class SegmentWriter:
         """The number of the segment that the next mark will close, where only marks close any."""
         return self.segment + len(self._marks)
 
+    @property
+    def closes_some(self) -> bool:
+        """Whether segments that are not written yet may be closed by what is written."""
+        endpoints = (self._endpoint, *(endpoint for _, endpoint in self._endpoints))
+        return any(isinstance(endpoint, PadEndpoint) for endpoint in endpoints)
+
+    def change_endpoint(self, endpoint: Endpoint) -> None:
+        """Close segments otherwise in the audio that comes from here on."""
+        if self._clock.n_heard:
+            self._endpoints.append((self._clock.n_heard, endpoint))
+        else:
+            self._endpoint = endpoint
+
     def mark(self, mark: Mark) -> None:
         """Note where a segment ends, before the tokens that reach it come."""
         self._marks.append(mark)
 
     def push(self, token: Token) -> list[Event]:
         """Take the next token; return what there is to tell."""
+        self._take_endpoint(token)
         writes_text = bool(self._tekken.token_bytes(token.id))
         events = [] if writes_text else self._close_between_words(token)
         draft = self._draft
@@ -113,6 +130,8 @@ class SegmentWriter:
         events += self._add(delta, token)
         if self._is_endpoint():
             events += self._close_here(CloseReason.ENDPOINT)
+        elif self._is_too_long(token, times=2):  # nothing but text: no word seems to end
+            events += self._close_here(CloseReason.LIMIT)
         return events
 
     def flushed(self, padding_samples: int) -> list[Event]:
@@ -130,15 +149,22 @@ class SegmentWriter:
             return []
         return self._close(Mark(reason, 0, self._clock.sent_s, is_announced=True))
 
+    def _take_endpoint(self, token: Token) -> None:
+        """Close segments as is wanted where the token stands."""
+        if self._endpoints and not self._is_in_padding(token):
+            heard = self._clock.heard_at(token.index)
+            while self._endpoints and self._endpoints[0][0] <= heard:
+                self._endpoint = self._endpoints.popleft()[1]
+
     def _is_in_padding(self, token: Token) -> bool:
         """Tell whether a token lies behind the audio of a flush: what follows is no silence."""
         flush = next((mark for mark in self._marks if mark.is_flush), None)
         return flush is not None and self._clock.heard_at(token.index) >= flush.n_heard
 
     def _is_endpoint(self) -> bool:
-        if not isinstance(self.endpoint, PadEndpoint) or not self._draft.text:
+        if not isinstance(self._endpoint, PadEndpoint) or not self._draft.text:
             return False
-        return self._draft.n_pads * MS_PER_TOKEN >= self.endpoint.silence_ms
+        return self._draft.n_pads * MS_PER_TOKEN >= self._endpoint.silence_ms
 
     def _close_between_words(self, token: Token) -> list[Event]:
         """Close the segments whose limit lies before a token that writes no text."""
@@ -155,18 +181,18 @@ class SegmentWriter:
         end_s = self._time_of(self._draft.last_text)
         return self._close(Mark(reason, 0, end_s, is_announced=True))
 
-    def _is_too_long(self, token: Token) -> bool:
+    def _is_too_long(self, token: Token, times: int = 1) -> bool:
         first = self._draft.first_text
-        if not isinstance(self.endpoint, PadEndpoint) or first is None:
+        if not isinstance(self._endpoint, PadEndpoint) or first is None:
             return False
-        return token.index - first >= self._max_tokens
+        return token.index - first >= times * self._max_tokens
 
     def _add(self, delta: Delta, token: Token) -> list[Event]:
         self._draft.words += self._timed(delta)
         if not delta.text:
             return []
         self._draft.text += delta.text
-        if self._marks and self._marks[0].reason is None:
+        if self._marks and self._marks[0].reason is None and self._marks[0].is_announced:
             return []  # the client was told that this segment is dropped
         score = self._scores([token])
         at_s = self._time_of(token.index)
@@ -184,6 +210,8 @@ class SegmentWriter:
             if not mark.is_announced:
                 events.append(Committed(self.segment, mark.reason))
             events.append(self._final(draft, mark, mark.reason))
+        elif not mark.is_announced:
+            events.append(Cleared(mark.ref))
         self._end_s = max(self._end_s, mark.end_s)
         self.segment += 1
         return events

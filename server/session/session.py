@@ -30,18 +30,17 @@ from ...protocol.session import (
     Finish,
     KeepAlive,
     Lag,
-    PadEndpoint,
     Received,
     Reply,
     Request,
     RequestRefused,
     SessionSettings,
-    VadEndpoint,
     Warned,
 )
 from ..engine.place import Place
 from ..engine.session import Token
 from .backing import Backing
+from .changes import check_change
 from .clock import SessionClock
 from .hearing import Hearing
 from .outbox import Outbox
@@ -81,18 +80,18 @@ class Session:
         self.recorder = recorder or Recorder()
         self._backing = backing
         self._place = place
-        max_s = backing.limits.max_segment_s
-        self._clock = SessionClock()
-        self._writer = SegmentWriter(backing.tekken, self._clock, settings.endpoint, max_s)
-        self._hearing = Hearing(settings, self._clock, self._writer, max_s, self.recorder.heard)
+        limits = backing.limits
+        self._clock = clock = SessionClock()
+        self._writer = SegmentWriter(backing.tekken, clock, settings.endpoint, limits.max_segment_s)
+        self._hearing = Hearing(settings, clock, self._writer, limits, self.recorder.heard)
         self._heard: RollingSession | None = None
         self._is_begun = asyncio.Event()  # or over
         self._end_reason = CloseReason.END
+        self._end_error: VoxwireError | None = None
         self._told_lag_s = 0.0
         self._turn = asyncio.Lock()  # one request at a time, though connections change
         self._receipts = Receipts()
-        patience_s = backing.limits.stuck_after_s
-        self._watch = StuckWatch(patience_s) if patience_s else None
+        self._watch = StuckWatch(limits.stuck_after_s) if limits.stuck_after_s else None
         self._stopwatch = Stopwatch(backing.metrics)
 
     @property
@@ -109,7 +108,7 @@ class Session:
         """Do what the client asks; waits while the engine has no room for more audio.
 
         Raises InvalidRequestError: nothing was done then, and the session goes on. What comes while
-        the server goes down is dropped: its client cannot know. Shield it from being cancelled.
+        the server ends it is dropped: its client cannot know. Shield it from being cancelled.
         """
         async with self._turn:
             try:
@@ -121,8 +120,8 @@ class Session:
                     self.outbox.put(told)
 
     async def _do(self, request: Request) -> None:
-        is_going_down = self.state is State.DRAINING and self._end_reason is CloseReason.SHUTDOWN
-        if is_going_down and isinstance(request, Audio | Commit | Clear | Finish):
+        is_ended_here = self.state is State.DRAINING and self._end_reason is not CloseReason.END
+        if is_ended_here and isinstance(request, Audio | Commit | Clear | Finish):
             return
         match request:
             case Reply():
@@ -161,16 +160,16 @@ class Session:
             log.exception("session=%s writing=failed", self.id)
             self.fail(SessionFailedError("the transcript could not be written"))
         else:
-            self._close(self._end_reason, None)
+            self._close(self._end_reason, self._end_error)
 
-    async def _finish(self, reason: CloseReason) -> None:
+    async def _finish(self, reason: CloseReason, error: VoxwireError | None = None) -> None:
         """Take no more audio, and end when all that came is written."""
         check_state(self.state, State.CREATED, State.STREAMING, to="finish")
         self.state = State.DRAINING
-        self._stopwatch.closing()
-        self._end_reason = reason
+        self._stopwatch.closing(reason)
+        self._end_reason, self._end_error = reason, error
         if self._heard is None:
-            self._close(reason, None)
+            self._close(reason, error)
             return
         await self._hearing.finish(self._heard, self._tell, reason)
 
@@ -183,8 +182,15 @@ class Session:
                 with contextlib.suppress(*_ENGINE_ENDED, IllegalMoveError):  # full: it ended
                     await self._finish(CloseReason.SHUTDOWN)
 
+    async def end_with(self, error: VoxwireError) -> None:
+        """End with an error, after all that came is written."""
+        async with self._turn:
+            if self.state in (State.CREATED, State.STREAMING):
+                with contextlib.suppress(*_ENGINE_ENDED):
+                    await self._finish(CloseReason.ERROR, error)
+
     def fail(self, error: VoxwireError) -> None:
-        """End with an error, after what was written."""
+        """End with an error at once, after what was written."""
         self._close(CloseReason.ERROR, error)
 
     def refuse(self, error: InvalidRequestError) -> None:
@@ -200,39 +206,32 @@ class Session:
         wanted = request.settings
         self._backing.engine.check_delay(wanted.delay_ms)
         if self.state is not State.CREATED:
-            for name in ("delay_ms", "wants_scores"):
-                if getattr(wanted, name) != getattr(self.settings, name):
-                    message = f"{name} can change before the first audio only"
-                    raise InvalidRequestError(message, param=name, ref=request.ref)
-            if {type(wanted.endpoint), type(self.settings.endpoint)} == {PadEndpoint, VadEndpoint}:
-                # Who numbers the segments, and when, would change with it.
-                message = "pads and voice activity detection change places before the first audio"
-                raise InvalidRequestError(f"{message} only", param="endpoint", ref=request.ref)
+            check_change(self.settings, request, had_pads=self._hearing.had_pads)
         await self._hearing.configure(self._heard, wanted, self._tell)
-        self._writer.endpoint = wanted.endpoint
         self.settings = wanted
         self._tell([Configured(wanted, request.ref)])
 
     async def _hear(self, data: bytes) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="take audio")
         heard, before_s = self._begin(), self.audio_s
-        await self._hearing.hear(heard, data, self._tell)
+        is_too_long = await self._hearing.hear(heard, data, self._tell)
         self._stopwatch.heard(self.audio_s - before_s)
-        max_s = self._backing.limits.max_s
-        if max_s and self.audio_s > max_s:
-            self.fail(SessionLimitError(f"expected {max_s:g} s of audio at most, got more"))
+        if is_too_long:
+            message = f"expected {self._backing.limits.max_s:g} s of audio at most, got more"
+            await self._finish(CloseReason.ERROR, SessionLimitError(message))
 
     async def _commit(self) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="commit")
         heard = self._begin()
-        self._stopwatch.closing()
+        self._stopwatch.closing(CloseReason.COMMIT)
         await self._hearing.commit(heard, self._tell)
 
     async def _clear(self, ref: str | None) -> None:
         check_state(self.state, State.CREATED, State.STREAMING, to="clear")
-        if self._heard is not None:
-            await self._hearing.clear(self._heard, self._tell)
-        self._tell([Cleared(ref)])
+        if self._heard is None:
+            self._tell([Cleared(ref)])
+        else:
+            await self._hearing.clear(self._heard, self._tell, ref)
 
     def _begin(self) -> RollingSession:
         """Return the engine's session, opened with the settings as they are now."""

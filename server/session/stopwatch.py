@@ -17,7 +17,7 @@ class Stopwatch:
         self._metrics = metrics
         self._first_audio_s: float | None = None  # until the first text
         self._has_text = False
-        self._closings: deque[float] = deque()  # of segments whose final has not come
+        self._closings: deque[tuple[CloseReason, float]] = deque()  # whose final has not come
 
     def heard(self, seconds: float) -> None:
         """Note audio that came."""
@@ -25,9 +25,9 @@ class Stopwatch:
         if self._first_audio_s is None:
             self._first_audio_s = _now_s()
 
-    def closing(self) -> None:
-        """Note that the client, or the server, closes a segment now."""
-        self._closings.append(_now_s())
+    def closing(self, reason: CloseReason) -> None:
+        """Note that a segment is closed now, whose final will have this reason."""
+        self._closings.append((reason, _now_s()))
 
     def told(self, event: Event, received_s: float) -> None:
         """Note an event, and how much audio had come by then."""
@@ -38,9 +38,9 @@ class Stopwatch:
                     self._has_text = True
                     self._metrics.first_delta(_now_s() - self._first_audio_s)
             case SpeechStopped():
-                self.closing()
-            case Final(reason=reason) if self._closings and reason is not CloseReason.LIMIT:
-                self._metrics.finalised(_now_s() - self._closings.popleft())
+                self.closing(CloseReason.ENDPOINT)
+            case Final(reason=reason) if self._closings and reason is self._closings[0][0]:
+                self._metrics.finalised(_now_s() - self._closings.popleft()[1])
             case Warned():
                 self._metrics.warned(event.code)
             case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,27 +13,40 @@ from voxwire.model.checkpoint.hub import EMBEDDED
 from voxwire.protocol.session import (
     Audio,
     Clear,
+    Cleared,
     CloseReason,
     Commit,
     Committed,
+    Configure,
+    Ended,
     Event,
+    Final,
     Finish,
     PadEndpoint,
+    Partial,
+    Reply,
     Request,
     SessionSettings,
 )
+from voxwire.server.session.backing import SessionLimits
+from voxwire.server.session.session import Session
 
 DIGITS = "eight one five zero nine four two"
 RATE_HZ = 16_000
+SHORT = SessionSettings(endpoint=PadEndpoint(silence_ms=800))
 ENDS_S = 4.86  # of its last word
 SPEECH = (read(FOLDER / "fsdd-george-8150942.flac") * 32767).astype("<i2")
 
 
-def heard(requests: list[Request], endpoint: PadEndpoint | None = None) -> list[Event]:
+def heard(
+    requests: list[Request],
+    endpoint: PadEndpoint | None = None,
+    limits: SessionLimits | None = None,
+) -> list[Event]:
     """Run one session on the embedded checkpoint."""
 
     async def run() -> list[Event]:
-        async with backing(EMBEDDED) as shared:
+        async with backing(EMBEDDED, limits) as shared:
             return await told(shared, SessionSettings(endpoint=endpoint or PadEndpoint()), requests)
 
     return asyncio.run(run())
@@ -66,6 +80,66 @@ def test_silence_that_was_spoken_closes_a_segment_before_the_commit_does() -> No
     events = heard([until(ENDS_S), silence, Commit(), Finish()], PadEndpoint(silence_ms=800))
     texts = [(final.text, final.reason) for final in finals(events)]
     assert texts == [(DIGITS, CloseReason.ENDPOINT), ("", CloseReason.COMMIT)]
+
+
+PAUSED = Audio(SPEECH[: int(2.3 * RATE_HZ)].tobytes() + bytes(2 * 2 * RATE_HZ))
+REST = Audio(SPEECH[int(2.3 * RATE_HZ) :].tobytes())
+SAID = [  # between the two
+    Configure(SessionSettings(endpoint=None)),
+    Configure(SessionSettings(endpoint=PadEndpoint(silence_ms=5000))),
+    Clear("c"),
+]
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_what_is_said_holds_from_its_place_in_the_audio_on(said: Request) -> None:
+    async def run(*, is_paced: bool) -> list[tuple[str, Any]]:
+        async with backing(EMBEDDED) as shared:
+            told: list[Event] = []
+            session = Session("sess_1", shared, shared.engine.reserve(), SHORT)
+
+            async def listen() -> None:
+                while not told or not isinstance(told[-1], Ended):
+                    event = await session.outbox.get()
+                    assert not isinstance(event, Reply)
+                    told.append(event)
+
+            async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+                tasks.create_task(session.run())
+                tasks.create_task(listen())
+                await session.handle(PAUSED)
+                while is_paced and not finals(told):
+                    await asyncio.sleep(0.01)
+                for request in (said, REST, Finish()):
+                    await session.handle(request)
+        return [
+            ("cleared", event.ref) if isinstance(event, Cleared) else (event.reason, event.text)
+            for event in told
+            if isinstance(event, Final | Cleared)
+        ]
+
+    at_once, paced = (asyncio.run(run(is_paced=is_paced)) for is_paced in (False, True))
+    assert at_once == paced
+    assert at_once[0][0] is CloseReason.ENDPOINT
+
+
+def test_deltas_are_the_text_of_their_finals_though_some_are_cleared() -> None:
+    events = heard([PAUSED, Clear("c"), REST, Finish()], PadEndpoint(silence_ms=800))
+    for final in finals(events):
+        parts = [e.delta for e in events if isinstance(e, Partial) and e.segment == final.segment]
+        assert "".join(parts).rstrip() == final.text
+    place = events.index(Cleared("c"))
+    assert max(final.segment for final in finals(events[:place])) < min(
+        final.segment for final in finals(events[place:])
+    )
+
+
+def test_pads_that_go_leave_no_segment_that_is_too_long() -> None:
+    none = Configure(SessionSettings(endpoint=None))
+    limits = SessionLimits(max_segment_s=3.0)
+    events = heard([until(4.0), none, until(1.0), Finish()], PadEndpoint(), limits)
+    assert [final.reason for final in finals(events)][-1] is CloseReason.END
+    assert not [f for f in finals(events) if f.reason is CloseReason.LIMIT and f.end_s >= 4.0]
 
 
 def test_a_commit_within_a_sample_changes_no_word() -> None:

@@ -104,7 +104,7 @@ def test_what_is_no_sound_is_refused_and_nothing_is_taken(sample: float) -> None
     reader = SampleReader(AudioFormat(Encoding.FLOAT32))
     bad = np.array([0.1, sample], "<f4").tobytes()
     with pytest.raises(InvalidRequestError, match=re.escape(f"from -1 to 1, got {sample:g}")):
-        reader.read(bad)
+        reader.check(bad)
     good = np.array([0.25], "<f4")
     np.testing.assert_array_equal(reader.read(good.tobytes()), good)
 

@@ -19,7 +19,12 @@ from tests.server.session.sessions import (
     in_pieces,
     transcribe,
 )
-from voxwire.protocol.errors import IllegalMoveError, InvalidRequestError
+from voxwire.protocol.errors import (
+    IdleError,
+    IllegalMoveError,
+    InvalidRequestError,
+    SessionLimitError,
+)
 from voxwire.protocol.session import (
     Audio,
     AudioFormat,
@@ -47,6 +52,7 @@ from voxwire.protocol.session import (
 from voxwire.server.live import LiveTranscriber, OpenModel
 from voxwire.server.session.backing import SessionLimits
 from voxwire.server.session.rolling import MAX_FLUSHES
+from voxwire.server.session.samples import SampleReader, Samples
 from voxwire.server.session.session import Session
 
 ENDPOINTS: tuple[Endpoint, ...] = (None, PadEndpoint(silence_ms=160))
@@ -194,6 +200,66 @@ def test_a_segment_that_nobody_closes_is_closed_at_the_limit(checkpoint: Path) -
     assert announced == [0, 1, 2]
     alone = finals(transcribe(checkpoint, [Audio(PCM), Finish()], chosen))
     assert letters("".join(final.text for final in finals(events))) == letters(alone[0].text)
+
+
+@pytest.mark.parametrize("cuts", [[], [1, 5000, 33_333, 71_001]])
+def test_a_session_that_may_hear_no_more_tells_all_that_it_heard(
+    checkpoint: Path, cuts: list[int]
+) -> None:
+    chosen = SessionSettings(endpoint=None)
+    limits = SessionLimits(max_s=2.0)
+    events = transcribe(checkpoint, [*in_pieces(PCM, cuts), Finish()], chosen, limits)
+    (alone,) = finals(transcribe(checkpoint, [Audio(PCM[:64_000]), Finish()], chosen))
+    (final,) = finals(events)
+    assert (final.text, final.reason) == (alone.text, CloseReason.ERROR)
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert (ended.audio_s, type(ended.error)) == (2.0, SessionLimitError)
+
+
+def test_a_session_that_the_server_ends_tells_all_that_it_heard(checkpoint: Path) -> None:
+    async def run() -> list[Event]:
+        async with backing(checkpoint) as shared:
+            chosen = SessionSettings(endpoint=None)
+            session = Session("sess_1", shared, shared.engine.reserve(), chosen)
+            running = asyncio.create_task(session.run())
+            await session.handle(Audio(PCM))
+            await session.end_with(IdleError("no audio"))
+            await session.handle(Audio(PCM))  # that was on its way: dropped
+            await running
+            events: list[Event] = []
+            while not events or not isinstance(events[-1], Ended):
+                event = await session.outbox.get()
+                assert not isinstance(event, Reply)
+                events.append(event)
+            return events
+
+    events = asyncio.run(run())
+    (alone,) = finals(
+        transcribe(checkpoint, [Audio(PCM), Finish()], SessionSettings(endpoint=None))
+    )
+    (final,) = finals(events)
+    assert (final.text, final.reason) == (alone.text, CloseReason.ERROR)
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert isinstance(ended.error, IdleError)
+
+
+def test_a_long_message_is_decoded_by_and_by(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    read = SampleReader.read
+
+    def watched(reader: SampleReader, data: bytes) -> Samples:
+        sizes.append(len(data))
+        return read(reader, data)
+
+    monkeypatch.setattr(SampleReader, "read", watched)
+    events = transcribe(checkpoint, [Audio(PCM * 5), Finish()])
+    assert events[-1] == Ended(CloseReason.END, 5 * len(PCM) / 32_000)
+    assert sum(sizes) == 5 * len(PCM)
+    assert max(sizes) <= 64 << 10
 
 
 def test_scores_are_of_the_tokens_that_wrote_the_text(checkpoint: Path) -> None:
