@@ -157,11 +157,14 @@ class RingCache:
     def widen(self, n_slots: int) -> None:
         """Add empty slots, up to `n_slots` in all, leaving those that exist as they are."""
         n_new = n_slots - len(self.counts)
-        n_more = n_new * 2 * self.shape.n_kv_heads * self.places
+        n_places = n_slots * 2 * self.shape.n_kv_heads * self.places
         for layer, ring in enumerate(self.rings):
-            more = mx.zeros((n_more, self.shape.head_dim), ring.dtype)
-            self.rings[layer] = mx.concatenate([ring, more])
-            mx.eval(self.rings[layer])  # one by one, so that one ring at most is there twice
+            if len(ring) >= n_places:  # by a call before, which had no memory for them all
+                continue
+            more = mx.zeros((n_places - len(ring), self.shape.head_dim), ring.dtype)
+            wider = mx.concatenate([ring, more])
+            mx.eval(wider)  # one by one, so that one ring at most is there twice
+            self.rings[layer] = wider
         self.counts = np.concatenate([self.counts, np.zeros(n_new, np.int64)])
         self._anchors = np.concatenate([self._anchors, np.zeros(n_new, np.int64)])
 

@@ -12,6 +12,7 @@ from ..protocol.errors import DisplacedError, ResumeError
 from ..protocol.session import Received
 from .connection import Connection
 from .session.session import Session
+from .session.state import State
 
 MAX_ENDED = 256  # with their last messages, some hundred at most
 
@@ -70,6 +71,8 @@ class Resumptions:
             raise DisplacedError("the session goes on, on another connection")
         carried.connection = None
         self._stop_waiting(carried)
+        if carried in self._ended:
+            self._ended.remove(carried)
         return carried, received
 
     def let_go(self, carried: Carried, *, is_told: bool) -> None:
@@ -97,6 +100,12 @@ class Resumptions:
         if carried in self._ended:
             self._ended.remove(carried)
         self._give_up(carried.session)
+
+    def forget_ended(self) -> None:
+        """Give up the sessions that have ended, and wait for a client to hear their last words."""
+        for carried in list(self._by_token.values()):
+            if carried.expiry is not None and carried.session.state is State.CLOSED:
+                self.forget(carried)
 
     def _stop_waiting(self, carried: Carried) -> None:
         if carried.expiry is not None:

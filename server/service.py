@@ -28,6 +28,7 @@ from .settings import ServeSettings
 
 log = logging.getLogger(__name__)
 
+LAST_WORDS_S = 5.0  # of a drain, for clients without a connection
 _SESSIONS = ("sess", "req")  # what dialects call a session
 
 
@@ -146,12 +147,18 @@ class Service:
             self.metrics.session_ended(Kind.LIVE, visit.dialect, session.end_code)
 
     async def drain(self, drain_s: float) -> None:
-        """Admit nobody any more; return when sessions and uploads are gone, or after `drain_s`."""
+        """Admit nobody any more; return when sessions and uploads are gone, or after `drain_s`.
+
+        Clients who have gone may come back for their last words, but not as long.
+        """
         self.is_draining = True
-        until_s = asyncio.get_running_loop().time() + drain_s
+        now_s = asyncio.get_running_loop().time
+        began_s = now_s()
         draining = [session.drain(drain_s) for session in list(self.sessions.values())]
         for failure in await asyncio.gather(*draining, return_exceptions=True):
             if isinstance(failure, Exception):
                 log.error("drain=failed", exc_info=failure)
-        while self.is_busy and asyncio.get_running_loop().time() < until_s:
+        while self.is_busy and now_s() < began_s + drain_s:
+            if now_s() > began_s + LAST_WORDS_S:
+                self.resumptions.forget_ended()
             await asyncio.sleep(0.05)

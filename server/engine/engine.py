@@ -17,7 +17,13 @@ from typing import Self
 from ...model.config import ModelConfig
 from ...model.delay import delay_tokens_from_ms
 from ...model.errors import DelayError
-from ...protocol.errors import EngineDeadError, InvalidRequestError, NotReadyError, ShutdownError
+from ...protocol.errors import (
+    EngineDeadError,
+    InvalidRequestError,
+    NotReadyError,
+    ShutdownError,
+    VoxwireError,
+)
 from .admission import Admission, Kind, Limits, Load
 from .backend import Backend
 from .messages import Ended, Event, Open, Stepped, Stopped
@@ -179,6 +185,10 @@ class Engine:
         delay_tokens = self._delay_tokens(delay_ms)
         lease = next(self._leases)
         session = EngineSession(lease, self._worker.send)
+        if self._is_over:  # the place was reserved before
+            session.finish(self._last_error())
+            self._admission.release(kind)
+            return session
         self._tenants[lease] = _Tenant(kind, session)
         self._worker.send(Open(lease, kind, delay_tokens, log_probs))
         return session
@@ -239,10 +249,13 @@ class Engine:
         self._is_over = True
         failure = self._worker.failure
         for tenant in self._tenants.values():
-            if failure is not None:
-                tenant.session.finish(EngineDeadError("the engine failed"))
-            else:
-                tenant.session.finish(ShutdownError("the server is shutting down"))
+            self._admission.release(tenant.kind)
+            tenant.session.finish(self._last_error())
         self._tenants.clear()
         if failure is not None and self._worker.config is not None and self._on_failure is not None:
             self._on_failure(failure)
+
+    def _last_error(self) -> VoxwireError:
+        if self._worker.failure is not None:
+            return EngineDeadError("the engine failed")
+        return ShutdownError("the server is shutting down")

@@ -19,7 +19,7 @@ from ...protocol.errors import NotFiniteError, RowFaultError, SessionFailedError
 from .admission import Kind, Load
 from .backend import Backend
 from .costs import StepCosts
-from .faults import FaultLimitError, fault_of
+from .faults import FaultLimitError, fault_of, forget_frames
 from .leases import Leases
 from .messages import (
     Audio,
@@ -217,6 +217,7 @@ class Loop:
     def _fail(self, rows: Sequence[Row], error: Exception) -> None:
         """End the sessions of a step that failed, and all others where the caches are lost."""
         log.error("engine=step-failed rows=%d", len(rows), exc_info=error)
+        forget_frames(error)  # their arrays are memory that recovering may need
         self._n_faults += 1
         for row in rows:
             self._end(row, fault_of(error))

@@ -105,6 +105,27 @@ def test_loading_a_row_overwrites_all_of_it() -> None:
         assert finite.tolist() == [False, True, False]
 
 
+def test_slots_that_could_not_be_had_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = make_cache()
+    n_slots, kept = len(cache.counts), [len(ring) for ring in cache.rings]
+
+    def refuse(*arrays: mx.array) -> None:
+        raise RuntimeError("[malloc] Unable to allocate")
+
+    for _ in range(3):
+        with monkeypatch.context() as full:
+            full.setattr(mx, "eval", refuse)
+            with pytest.raises(RuntimeError, match="Unable"):
+                cache.widen(2 * n_slots)
+        assert [len(ring) for ring in cache.rings] == kept
+        assert len(cache.counts) == n_slots
+    cache.widen(2 * n_slots)
+    assert [len(ring) for ring in cache.rings] == [2 * n for n in kept]
+    assert len(cache.counts) == 2 * n_slots
+
+
 @pytest.mark.parametrize("slots", [[5], [5, 6], [9, 2]])
 @pytest.mark.parametrize("n_new", [1, 4, 12])
 def test_a_pass_does_not_copy_the_rings(slots: list[int], n_new: int) -> None:

@@ -241,6 +241,31 @@ def test_of_sessions_that_ended_only_the_last_wait(monkeypatch: pytest.MonkeyPat
         assert asyncio.run(run(running.ws)) == ["error", "resumed"]
 
 
+def test_who_comes_back_again_and_again_costs_nobody_else_a_last_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resumption, "MAX_ENDED", 2)
+
+    async def speak(address: str) -> str:
+        async with connect(f"{address}/v1/stream") as socket:
+            token: str = json.loads(await socket.recv())["resume"]
+            await socket.send(json.dumps({"type": "end"}))
+            async for _ in socket:
+                pass
+        return token
+
+    async def run(address: str) -> list[str]:
+        quiet, eager = [await speak(address) for _ in range(2)]
+        answers = []
+        for token in (eager, eager, eager, quiet):
+            first, _ = await _answer(f"{address}/v1/stream?resume={token}&after_seq=3")
+            answers.append(first["type"])
+        return answers
+
+    with live_server() as running:
+        assert asyncio.run(run(running.ws)) == ["resumed"] * 4
+
+
 def test_a_session_that_waited_in_vain_frees_its_place(tmp_path: Path) -> None:
     async def leave(address: str) -> str:
         socket = await connect(f"{address}/v1/stream")

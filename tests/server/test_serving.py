@@ -97,6 +97,35 @@ def test_a_second_signal_ends_at_once_and_says_why() -> None:
     assert events[-1]["type"] == "bye"
 
 
+def test_clients_who_have_gone_hold_no_server_up_for_long() -> None:
+    async def leave(process: Process) -> None:
+        for said in ([], [SILENCE]):
+            socket = await connect(f"{process.ws}/v1/stream")
+            await socket.recv()
+            for audio in said:
+                await socket.send(audio)
+            socket.transport.abort()
+
+    with serving("--drain-s", "600", "--resume-grace-s", "600") as process:
+        asyncio.run(leave(process))
+        process.signal()
+        assert process.wait() == 0  # which waits for less than 600 s
+
+
+def test_a_client_that_has_said_nothing_yet_is_told_why_too() -> None:
+    async def talk(process: Process) -> Events:
+        async with connect(f"{process.ws}/v1/stream") as silent:
+            await seen(silent, lambda event: event["type"] == "ready")
+            for _ in range(3):
+                await asyncio.to_thread(broken_off, process)
+            return await rest(silent)
+
+    with serving(command=(*BROKEN, "raise")) as process:
+        events = asyncio.run(talk(process))
+        assert process.wait() == EXIT_ENGINE_FAILED
+    assert [event["code"] for event in events if event["type"] == "error"] == ["engine_dead"]
+
+
 def test_an_idle_server_ends_at_once() -> None:
     with serving() as process:
         process.signal(signal.SIGINT)

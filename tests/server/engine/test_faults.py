@@ -212,13 +212,16 @@ def test_two_faults_and_a_success_are_forgiven_and_three_in_a_row_are_not() -> N
             for _ in range(2):
                 await interrupted(engine.open(), 5, StepFaultError)
             assert await transcribe(engine.open(), samples) == fake_tokens(samples, 6)
-        quiet = engine.open()
+        quiet, place = engine.open(), engine.reserve()
         model.before_pass = Saboteur(1, RuntimeError("no such kernel"), 3)
         for code in (StepFaultError, StepFaultError, EngineDeadError):
             assert not failures
             await interrupted(engine.open(), 5, code)
         with pytest.raises(EngineDeadError):
             await collect(quiet)
+        with pytest.raises(EngineDeadError):
+            await collect(place.open(None, log_probs=False))
+        assert engine.n_open == 0
         await engine.stop()
         assert not engine.is_alive
         assert not engine.is_ready
