@@ -163,7 +163,8 @@ def _blas() -> Check:
     status, speed = blas.load(), blas.measure()
     complaint = None if machine.describe().is_gpu else slow_blas(status, speed)
     library = status.library or status.reason
-    text = f"{library}: {speed.mlx_gflops:.0f} GFLOP/s in float32, NumPy {speed.numpy_gflops:.0f}"
+    rates = f"{speed.mlx_gflops:.0f} GFLOP/s in float32, NumPy {speed.numpy_gflops:.0f}"
+    text = f"{library}: {rates}" + ("" if machine.describe().is_gpu else ", in one thread each")
     other_library = f"{blas.ENVIRONMENT_VARIABLE}=/path/to/libopenblas.so.0 voxwire doctor"
     fix = (status.fix or other_library) if complaint else ""
     numbers: Numbers = {"mlx_gflops": speed.mlx_gflops, "numpy_gflops": speed.numpy_gflops}

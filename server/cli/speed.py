@@ -11,7 +11,9 @@ def slow_blas(status: blas.BlasStatus, speed: blas.BlasSpeed) -> str | None:
     if blas.took_effect(status, speed):
         return None
     rates = f"{speed.mlx_gflops:.1f} GFLOP/s where NumPy makes {speed.numpy_gflops:.0f}"
-    return f"MLX computes without an optimised BLAS ({rates}): {status.reason}"
+    is_other = f"{status.library} was loaded before MLX, which does not compute with it"
+    reason = is_other if status.library else status.reason
+    return f"MLX computes without an optimised BLAS ({rates}): {reason}"
 
 
 def warn_if_slow() -> None:

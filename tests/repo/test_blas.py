@@ -83,6 +83,14 @@ def test_it_measures_both_libraries() -> None:
     assert speed.slowdown == pytest.approx(speed.numpy_gflops / speed.mlx_gflops)
 
 
+@linux_only
+def test_a_library_that_holds_no_blas_is_found_out() -> None:
+    judge = "print(blas.took_effect(s, blas.measure()))"
+    library, _, took_effect = run_python(f"{PRINT_STATUS}; {judge}", voxwire_blas="libm.so.6")
+    assert library.endswith("/libm.so.6")
+    assert took_effect == "False"
+
+
 LOADED = blas.BlasStatus("/usr/lib/libopenblas.so.0", True, "loaded before MLX")
 ABSENT = blas.BlasStatus(None, True, "OpenBLAS is not installed")
 ON_MACOS = blas.BlasStatus(None, False, "not needed")
