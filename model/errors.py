@@ -18,6 +18,10 @@ class AudioError(ModelError):
     """Samples that are not finite mono float32."""
 
 
+class LogitsError(ModelError):
+    """Logits that became NaN or infinite: weights that overflow, or a device that errs."""
+
+
 class CheckpointError(ModelError):
     """A checkpoint that cannot be used.
 

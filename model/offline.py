@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from .errors import LogitsError
 from .mel import Floats, MelStream
-from .stream import NO_TOKEN, SlotBatch
+from .stream import NO_TOKEN, NOT_FINITE, SlotBatch
 from .voxtral import Voxtral
 
 # Audio positions encoded in one pass: it costs little more for 16 than for one.
@@ -24,7 +25,7 @@ def transcribe_tokens(
     """Return the tokens of a recording: [n] float32, mono, 16 kHz, of any length, zero too.
 
     on_token: called with each token as its block is done. MLX thread only.
-    Raises AudioError, DelayError.
+    Raises AudioError, DelayError, LogitsError.
     """
     chunks = (samples[at : at + _FEED_SAMPLES] for at in range(0, len(samples), _FEED_SAMPLES))
     tokens: list[int] = []
@@ -53,6 +54,11 @@ def token_blocks(
 
 
 def advance(batch: SlotBatch, stream: MelStream, n: int) -> list[int]:
-    """Advance slot 0 by `n` positions that the stream has ready; return the tokens sampled."""
+    """Advance slot 0 by `n` positions that the stream has ready; return the tokens sampled.
+
+    Raises LogitsError.
+    """
     tokens = batch.advance([0], stream.take(n)[None])[0]
+    if NOT_FINITE in tokens:
+        raise LogitsError("expected finite logits, got NaN or infinity: weights that overflow?")
     return [int(token) for token in tokens[np.flatnonzero(tokens != NO_TOKEN)]]

@@ -55,13 +55,16 @@ class LiveTranscriber:
     def feed(self, samples: Floats) -> list[Delta]:
         """Take samples, [n] float32 mono 16 kHz; return one delta for each new token.
 
-        Raises AudioError.
+        Raises AudioError, LogitsError.
         """
         self._mel.feed(samples)
         return self._drain()
 
     def finish(self) -> list[Delta]:
-        """Let the model write what it has heard and not yet written; the last delta closes it."""
+        """Let the model write what it has heard and not yet written; the last delta closes it.
+
+        Raises LogitsError.
+        """
         self._mel.flush()
         return [*self._drain(), self._text.finish()]
 

@@ -136,7 +136,7 @@ class Media:
             # After its end PyAV trips over streams that came on the way; before it, over the cut.
             is_cut = n_frames and isinstance(error, av.error.InvalidDataError)
             if not is_flushed and not is_cut:
-                raise MediaError(self.name, "an undamaged file", str(error)) from None
+                raise MediaError(self.name, "an undamaged file", _reason(error)) from None
             self.n_damaged += not is_flushed
         if self.n_damaged and not n_frames:
             raise MediaError(self.name, "audio", f"{self.n_damaged} damaged packets")
@@ -155,14 +155,14 @@ class Media:
                 file.close()
                 raise MediaError(self.name, "an audio or video file", "an empty one")
         except OSError as error:
-            raise MediaError(self.name, "a readable file", error.strerror or str(error)) from None
+            raise MediaError(self.name, "a readable file", _reason(error)) from None
         return file
 
     def _padded_codec(self) -> str | None:
         try:
             return padded_codec(self._file)
         except OSError as error:
-            raise MediaError(self.name, "a readable file", error.strerror or str(error)) from None
+            raise MediaError(self.name, "a readable file", _reason(error)) from None
 
     def _close_file(self) -> None:
         if self._owns_file:
@@ -174,8 +174,7 @@ class Media:
                 self._file, mode="r", options=_NO_OTHER_FILES, metadata_errors="replace"
             )
         except _DECODING_ERRORS as error:
-            got = error.strerror if isinstance(error, OSError) else str(error)
-            raise MediaError(self.name, "an audio or video file", got or "another") from None
+            raise MediaError(self.name, "an audio or video file", _reason(error)) from None
         form, n_streams = container.format.long_name, len(container.streams)
         if n_streams > MAX_STREAMS:
             container.close()
@@ -207,6 +206,11 @@ class Media:
         first_s = max(0.0, self._start_s() or 0.0) if is_end else 0.0
         length_s = duration / av.time_base - first_s
         return length_s if length_s > 0 else None
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong in words, without the numbers and names that libraries put around."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _decoder_of(stream: av.AudioStream, codec: str) -> av.AudioCodecContext:

@@ -58,11 +58,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What was written and how it compares with its source."""
+    """What was written and how it compares with its source.
+
+    n_unfit: matrices that were to be quantised, and whose rows are not whole groups.
+    """
 
     directory: Path
     n_tensors: int
     n_quantised: int
+    n_unfit: int
     n_bytes: int
     comparison: Comparison
 
@@ -93,7 +97,7 @@ def convert(
         shutil.copyfile(reader.files.tokenizer, directory / TOKENIZER_FILE)
         comparison = compare(source, directory, progress)
     n_quantised = sum(how is not None for how in plan.modules.values())
-    return Conversion(out_dir, len(plan.specs), n_quantised, plan.n_bytes, comparison)
+    return Conversion(out_dir, len(plan.specs), n_quantised, plan.n_unfit, plan.n_bytes, comparison)
 
 
 class _Plan:
@@ -112,6 +116,16 @@ class _Plan:
     def n_bytes(self) -> int:
         """Bytes of all tensors."""
         return sum(spec.n_bytes for spec in self.specs)
+
+    @property
+    def n_unfit(self) -> int:
+        """Matrices that the target would have quantised, if their rows were whole groups."""
+        if self._target.quantisation is None:
+            return 0
+        return sum(
+            how is None and len(self._shapes[f"{module}.weight"]) == 2
+            for module, how in self.modules.items()
+        )
 
     def arrays(self) -> Iterator[mx.array]:
         """Yield the tensors in the order of `specs`, evaluated."""

@@ -60,7 +60,7 @@ def resolve_model(spec: str, progress: Progress | None = None) -> Path:
 def _directory(spec: str) -> Path | None:
     try:
         path = Path(spec).expanduser()
-        return path if path.is_dir() else None
+        return path if spec and path.is_dir() else None  # an empty path is the current folder's
     except (OSError, RuntimeError, ValueError):  # no such person's home, or too long for a name
         return None
 

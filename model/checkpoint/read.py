@@ -81,7 +81,7 @@ class CheckpointReader:
     def take(self, name: str, dtype: mx.Dtype) -> mx.array:
         """Read one tensor, evaluated; floating ones become `dtype`. Once for each name.
 
-        Raises NonFiniteTensorError, CorruptFileError.
+        Raises NonFiniteTensorError, also for numbers that `dtype` cannot hold; CorruptFileError.
         """
         info = self._tensors[name]
         if info.file not in self._lazy:
@@ -92,9 +92,10 @@ class CheckpointReader:
         if stored.dtype != mx.uint32:
             _check_finite(info, stored)
         array = self._canonical(name, stored)
-        array = array if array.dtype == mx.uint32 else array.astype(dtype)
-        mx.eval(array)
-        return array
+        if array.dtype == mx.uint32:
+            mx.eval(array)
+            return array
+        return _rounded(info, array, dtype)
 
     def take_dense(self, module: str, dtype: mx.Dtype) -> mx.array:
         """Read the weight of a module, unpacked where it is quantised. Once for each module."""
@@ -103,11 +104,8 @@ class CheckpointReader:
             return self.take(f"{module}.weight", dtype)
         # In float32, so that the only rounding is the one to `dtype`.
         packed, scales, biases = (self.take(f"{module}.{part}", mx.float32) for part in PARTS)
-        dense = mx.dequantize(
-            packed, scales, biases, group_size=how.group_size, bits=how.bits
-        ).astype(dtype)
-        mx.eval(dense)
-        return dense
+        dense = mx.dequantize(packed, scales, biases, group_size=how.group_size, bits=how.bits)
+        return _rounded(self._tensors[f"{module}.scales"], dense, dtype)
 
     def _canonical(self, name: str, stored: mx.array) -> mx.array:
         if self.layout.conv_is_out_in_k and stored.ndim == 3:
@@ -144,7 +142,22 @@ def _load(file: Path) -> dict[str, mx.array]:
     return loaded
 
 
-def _check_finite(info: TensorInfo, stored: mx.array) -> None:
+def _rounded(info: TensorInfo, array: mx.array, dtype: mx.Dtype) -> mx.array:
+    """Return finite numbers as `dtype`, evaluated. Raises NonFiniteTensorError for its overflow."""
+    rounded = array.astype(dtype)
+    mx.eval(rounded)
+    if dtype.size < array.dtype.size or dtype == mx.float16:
+        name = str(dtype).rpartition(".")[2]
+        _check_finite(info, rounded, f"numbers that {name} holds", "larger ones")
+    return rounded
+
+
+def _check_finite(
+    info: TensorInfo,
+    stored: mx.array,
+    expected: str = "finite numbers",
+    got: str = "NaN or infinity",
+) -> None:
     """Raise NonFiniteTensorError where `stored` holds a NaN or an infinity.
 
     By exponent bits in NumPy, chunk by chunk: MLX's own `isfinite` and `max` are ten times slower
@@ -156,5 +169,5 @@ def _check_finite(info: TensorInfo, stored: mx.array) -> None:
     for start in range(0, bits.size, _CHECK_ELEMENTS):
         bad = (bits[start : start + _CHECK_ELEMENTS] & mask) == mask
         if bad.any():
-            got = f"NaN or infinity at flat index {start + int(bad.argmax())}"
-            raise NonFiniteTensorError(info.file, info.name, "finite numbers", got)
+            got = f"{got} at flat index {start + int(bad.argmax())}"
+            raise NonFiniteTensorError(info.file, info.name, expected, got)

@@ -73,7 +73,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         for module, theirs in self._layout.modules(self._config).items():
-            if f"{theirs}.scales" in self._left and len(self._shapes[f"{module}.weight"]) == 2:
+            if self._is_packed(theirs, self._shapes[f"{module}.weight"]):
                 self._quantised(module, theirs)
             else:
                 shape = self._stored_shape(self._shapes[f"{module}.weight"])
@@ -85,6 +85,13 @@ class _Planner:
         self._refuse_rest()
         return self._plan
 
+    def _is_packed(self, theirs: str, dense: Shape) -> bool:
+        """Tell whether any part of a matrix says so: the others are missing then."""
+        weight = self._left.get(f"{theirs}.weight")
+        is_packed = weight is not None and weight.dtype in PACKED and weight.shape != dense
+        has_parts = any(f"{theirs}.{part}" in self._left for part in PARTS[1:])
+        return len(dense) == 2 and (is_packed or has_parts)
+
     def _stored_shape(self, shape: Shape) -> Shape:
         """Return the shape in the file of a plain weight."""
         if len(shape) == 3 and self._layout.conv_is_out_in_k:
@@ -95,9 +102,8 @@ class _Planner:
         for part, dtypes in zip(PARTS, (PACKED, FLOATS, FLOATS), strict=True):
             self._take(f"{module}.{part}", f"{theirs}.{part}", None, dtypes)
         weight, scales, biases = (self._plan.tensors[f"{module}.{part}"] for part in PARTS)
+        self._plan.quantised[module] = infer(weight, scales, self._shapes[f"{module}.weight"])
         _check_shape(biases, scales.shape)
-        dense = self._shapes[f"{module}.weight"]
-        self._plan.quantised[module] = infer(weight, scales, dense)
 
     def _take(self, name: str, theirs: str, shape: Shape | None, dtypes: tuple[str, ...]) -> None:
         info = self._left.pop(theirs, None)

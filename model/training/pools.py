@@ -18,6 +18,7 @@ def is_sentence(clip: Clip) -> bool:
 
 
 def pools_of(clip: Clip) -> list[str]:
+    """Return the names of the pools that rows are composed from and this clip belongs to."""
     if clip.corpus == "noise":
         return ["noise"]
     if clip.corpus == "kokoro" and clip.spans:

@@ -12,6 +12,8 @@ Include: TypeAlias = Literal["item.input_audio_transcription.logprobs"]
 
 
 class Part(BaseModel):
+    """A part of what is told: no field but those it names."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

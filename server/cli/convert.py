@@ -21,7 +21,7 @@ Bits = Annotated[
     int | None,
     typer.Option(
         "--bits",
-        help="Quantise every matrix to 2, 3, 4, 5, 6 or 8 bits a value.",
+        help="Quantise to 2, 3, 4, 5, 6 or 8 bits a value: matrices whose rows are whole groups.",
         show_default="as in SRC",
     ),
 ]
@@ -86,7 +86,7 @@ def convert_command(
     name = layout or ("mistral" if bits is None else "mlx")
     if group_size is not None and bits is None:
         raise typer.BadParameter("--group-size needs --bits")
-    target = Target.named(name, bits, group_size or 64, dtype)
+    target = Target.named(name, bits, 64 if group_size is None else group_size, dtype)
     started = time.monotonic()
     with Bars(errors(), TaskProgressColumn()) as bars:
         directory = resolve_model(source, bars.show)
@@ -110,4 +110,6 @@ def summary(done: Conversion, elapsed_s: float, dtype: str | None) -> str:
             f"verified: {checked.n_bounded} quantised matrices off by at most"
             f" {checked.worst_steps:.2f} steps of a group"
         )
+    if done.n_unfit:
+        lines.append(f"left plain: {done.n_unfit} matrices whose rows are not whole groups")
     return "\n".join(lines)

@@ -194,11 +194,8 @@ def word_table(run: Run, *, paced: bool) -> Table:
 def summary(run: Run, delay_ms: int, *, paced: bool) -> str:
     """Return the measurements in words."""
     latencies_s = run.latencies_s()
-    factor = run.computing_s / max(run.audio_s, 1e-9)
-    lines = [
-        f"{run.audio_s:.1f} s of audio took {run.computing_s:.2f} s of computing: "
-        f"real-time factor {factor:.3f}."
-    ]
+    factor = f": real-time factor {run.computing_s / run.audio_s:.3f}" if run.audio_s else ""
+    lines = [f"{run.audio_s:.1f} s of audio took {run.computing_s:.2f} s of computing{factor}."]
     if paced and latencies_s:
         lines.append(
             f"From the end of a word to its text: median {statistics.median(latencies_s):.2f} s, "

@@ -25,7 +25,7 @@ from ...model import machine
 from ...model.checkpoint.convert import Target, convert
 from ...model.checkpoint.random import FULL_SIZE, write_random
 from ...model.config import ModelConfig
-from ...model.errors import ModelError
+from ...model.errors import ConversionError, ModelError
 from ...model.measure import Cost, measure, peak_memory_bytes
 from .progress import Bars, errors
 
@@ -140,10 +140,15 @@ def _folder(directory: Path | None, keep: bool) -> Iterator[Path]:
     # Not the system's temporary folder, which often lies in memory.
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "voxwire"
     parent = directory or cache
-    parent.mkdir(parents=True, exist_ok=True)
-    _require("free disk", shutil.disk_usage(parent).free, NEEDED_DISK_BYTES)
     _require("memory", machine.usable_memory_bytes(), NEEDED_MEMORY_BYTES)
-    folder = Path(tempfile.mkdtemp(prefix="full-size-", dir=parent))
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        _require("free disk", shutil.disk_usage(parent).free, NEEDED_DISK_BYTES)
+        folder = Path(tempfile.mkdtemp(prefix="full-size-", dir=parent))
+    except OSError as error:
+        raise ConversionError(
+            parent, None, "a folder to write into", error.strerror or str(error)
+        ) from None
     try:
         yield folder
     finally:

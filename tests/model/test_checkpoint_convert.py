@@ -128,6 +128,17 @@ def test_what_is_rounded_or_unpacked_is_counted_apart(tmp_path: Path) -> None:
     assert (plain.comparison.n_exact, plain.comparison.n_cast) == (n_plain, n_matrices)
 
 
+def test_numbers_that_the_wanted_format_cannot_hold_are_named(tmp_path: Path) -> None:
+    weights = random_weights(PARAMS["tiny"])
+    weights["norm.weight"][3] = 1e6
+    source = write_mistral(tmp_path / "in", PARAMS["tiny"], weights)
+    with pytest.raises(NonFiniteTensorError) as caught:
+        convert(source, tmp_path / "out", Target(MISTRAL, dtype=mx.float16))
+    assert caught.value.file == source / "consolidated.safetensors"
+    assert caught.value.tensor == "norm.weight"
+    assert "numbers that float16 holds, got larger ones at flat index 3" in str(caught.value)
+
+
 def test_a_kept_module_keeps_the_formats_of_scales_and_biases(tmp_path: Path) -> None:
     directory = write_voxmlx(tmp_path / "in", GROUPED, bits=lambda _: (4, 32))
     file = directory / "model.safetensors"

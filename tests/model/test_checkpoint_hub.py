@@ -58,7 +58,7 @@ def test_embedded_is_in_the_package() -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        *("nonsense", "/no/such/place", "a/b/c", "../name", "org/", "~nobody-here/m", "a\0"),
+        *("", "nonsense", "/no/such/place", "a/b/c", "../name", "org/", "~nobody-here/m", "a\0"),
         *("x" * 300, "org/" + "x" * 300, "org/a..b", "org/a--b", "org/a.", "org/a.git"),
     ],
 )

@@ -123,6 +123,12 @@ def test_scales_and_biases_must_go_together(tmp_path: Path) -> None:
     directory = broken(tmp_path, {f"{Q_PROJ}.biases": None})
     with pytest.raises(MissingTensorError, match=f"tensor {Q_PROJ}.biases"):
         load_checkpoint(directory)
+    directory = broken(tmp_path, {f"{Q_PROJ}.scales": None})
+    with pytest.raises(MissingTensorError, match=f"tensor {Q_PROJ}.scales"):
+        load_checkpoint(directory)
+    directory = broken(tmp_path, {f"{Q_PROJ}.scales": np.ones((256, 5), np.float32)})
+    with pytest.raises(TensorShapeError, match=r"q_proj.scales: expected"):
+        load_checkpoint(directory)
 
 
 def test_packed_values_must_be_unsigned_words(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import mlx.core as mx
 import numpy as np
 import pytest
 
+from tests.bench.operations import counted
 from tests.model.models import make_model, make_recording, mel_of, run_alone
 from voxwire.model.stream import Probe, SlotBatch
 
+ANCHOR_POSITIONS = 256
 DAY_POSITIONS = 24 * 3600 * 25 // 2
 
 
@@ -81,8 +85,17 @@ def cost_of_a_step(batch: SlotBatch) -> tuple[int, int]:
     return batch.nbytes, max(needed)
 
 
+def work_of_some_steps(batch: SlotBatch) -> Counter[str]:
+    """Return the operations of as many steps as take the encoder's anchors once around."""
+    mel = np.zeros((1, 8, 128), np.float32)
+    with counted() as operations:
+        for _ in range(ANCHOR_POSITIONS // 4):
+            batch.step([0], mel)
+    return operations
+
+
 def test_an_hour_costs_what_a_minute_does() -> None:
-    batch = SlotBatch(make_model(), 1, anchor_positions=256)
+    batch = SlotBatch(make_model(), 1, anchor_positions=ANCHOR_POSITIONS)
     batch.reset(0, 6)
     rng = np.random.default_rng(0)
 
@@ -92,10 +105,14 @@ def test_an_hour_costs_what_a_minute_does() -> None:
 
     listen(16)
     held, needed = cost_of_a_step(batch)
+    work = work_of_some_steps(batch)
     listen(6)
     age(batch, 1)
     listen(6)
     later_held, later_needed = cost_of_a_step(batch)
     assert later_held == held
     assert later_needed <= needed * 1.5  # buffers may be freed in another order
+    later_work = work_of_some_steps(batch)
+    assert later_work["Matmul"] == work["Matmul"] > 0
+    assert later_work.total() == pytest.approx(work.total(), rel=0.01)  # an anchor more or less
     assert len(batch.encoder_cache._rope._cos) == len(batch.decoder_cache._rope._cos) == 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.model.models import alone, make_model, make_recording
+from tests.random_checkpoint import PARAMS, random_weights, write_mistral
+from voxwire.model.checkpoint.load import load_checkpoint
 from voxwire.model.delay import sampled_tokens
-from voxwire.model.errors import AudioError, DelayError
+from voxwire.model.errors import AudioError, DelayError, LogitsError
 from voxwire.model.mel import Floats, MelStream
 from voxwire.model.offline import BLOCK_TOKENS, token_blocks, transcribe_tokens
 from voxwire.model.stream import NO_TOKEN, SlotBatch
+from voxwire.model.voxtral import Voxtral
 
 N_SAMPLES = 28_000
 
@@ -48,6 +52,14 @@ def test_any_cutting_of_the_audio_gives_the_offline_tokens(cuts: list[int], live
     while stream.n_ready:
         tokens += batch.step([0], stream.take(1)[None]).tolist()
     expected.assert_same([token for token in tokens if token != NO_TOKEN])
+
+
+def test_numbers_that_are_spoilt_are_no_tokens(tmp_path: Path) -> None:
+    weights = random_weights(PARAMS["tiny"])
+    weights["norm.weight"][:] = 3e38  # finite, as all of a checkpoint must be
+    directory = write_mistral(tmp_path, PARAMS["tiny"], weights)
+    with pytest.raises(LogitsError, match="expected finite logits"):
+        transcribe_tokens(Voxtral(load_checkpoint(directory)), make_recording(31, 16_000), 6)
 
 
 def test_tokens_are_reported_as_they_come() -> None:

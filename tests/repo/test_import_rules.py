@@ -35,7 +35,6 @@ MORE_LIBRARIES = {
         "rich",
         "soundfile",
         "soxr",
-        "tflite",
         "torch",
     },
 }

@@ -56,6 +56,24 @@ def test_a_group_size_without_bits_is_refused(tmp_path: Path) -> None:
     assert "--group-size needs --bits" in result.output
 
 
+def test_a_group_size_of_nothing_is_no_default(tmp_path: Path) -> None:
+    source = write_mistral(tmp_path / "in", PARAMS["tiny"])
+    result = run(source, tmp_path / "out", "--bits", "4", "--group-size", "0")
+    assert isinstance(result.exception, ConversionError)
+    assert "group size among (32, 64, 128), got 4 and 0" in str(result.exception)
+
+
+def test_matrices_that_stay_plain_are_counted(tmp_path: Path) -> None:
+    result = run("embedded", tmp_path / "out", "--bits", "4", "--group-size", "128")
+    assert result.exit_code == 0
+    weights = load_checkpoint(tmp_path / "out").weights
+    packed = {name.removesuffix("scales") for name in weights if name.endswith("scales")}
+    plain = [name for name, array in weights.items() if array.ndim == 2 and name[-6:] == "weight"]
+    n_plain = len(plain) - len(packed)
+    assert n_plain > 50
+    assert f"left plain: {n_plain} matrices" in result.output
+
+
 def test_bits_make_a_quantised_mlx_checkpoint(tmp_path: Path) -> None:
     source = write_mistral(tmp_path / "in", PARAMS["grouped"])
     result = run(

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from tests.random_checkpoint import PARAMS
 from voxwire.model.config import ModelConfig
+from voxwire.model.errors import ModelError
 from voxwire.model.measure import Cost
 from voxwire.server.cli import full_size
 from voxwire.server.cli.full_size import Report, TooSmallError, full_size_command
@@ -59,3 +60,10 @@ def test_too_small_a_machine_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert isinstance(result.exception, TooSmallError)
     assert "of free disk, got" in str(result.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, ["--dir", str(tmp_path / "file" / "x")])
+    assert isinstance(result.exception, ModelError)
+    assert "expected a folder to write into" in str(result.exception)
