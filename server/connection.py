@@ -132,7 +132,7 @@ class Connection:
                 left_s = self._idle_s
             if left_s <= 0:
                 message = f"no audio for {self._idle_s:g} s"
-                await self._session.end_with(IdleError(message))
+                await asyncio.shield(self._session.end_with(IdleError(message)))
                 return
             await asyncio.sleep(left_s)
 
