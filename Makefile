@@ -55,7 +55,7 @@ chaos: .venv/.ready ## attack a running server in thousands of ways; takes half 
 
 # A step makes and drops a gigabyte: kept, and in huge pages, it costs a sixth less. More threads of
 # NumPy's than one would wait for each other beside torch's.
-train: .venv-train/.ready ## train the embedded checkpoint anew; two hours
+train: .venv-train/.ready ## train the embedded checkpoint anew; two and a half hours
 	@OPENBLAS_NUM_THREADS=1 THP_MEM_ALLOC_ENABLE=1 MALLOC_TOP_PAD_=64000000 \
 		MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 \
 		.venv-train/bin/python -m voxwire.model.training

@@ -26,7 +26,7 @@ from .sphinx import Sphinx
 from .trials import Judge, Trial, with_noise, word_error_rate
 from .vocabulary import COMMANDS, DIGITS, WAKE_PHRASES
 
-DELAYS_MS = (160, 320, 480, 960)
+DELAYS_MS = (80, 160, 320, 480, 960, 1200, 2400)
 SNRS_DB = (20, 10, 5, 0)
 PUBLISHED_DELAY_MS = 480
 FALSE_ALARMS = ("out of domain", "noise and silence")
@@ -161,7 +161,9 @@ def plot(scores: Scores, path: Path) -> None:
     for name in BY_NOISE:
         rows = [_find(scores, name, PUBLISHED_DELAY_MS, snr) for snr in SNRS_DB]
         right.plot(SNRS_DB, _rates(rows), marker="o", color=f"C{BY_DELAY.index(name)}")
-    left.set(xlabel="delay, ms", ylabel="word errors, %", title="by delay", xticks=DELAYS_MS)
+    left.set(xlabel="delay, ms", ylabel="word errors, %", title="by delay", xscale="log")
+    left.set_xticks(DELAYS_MS, labels=map(str, DELAYS_MS), rotation=45)
+    left.set_xticks([], minor=True)
     title = f"in noise, {PUBLISHED_DELAY_MS} ms delay"
     right.set(xlabel="signal to noise, dB", title=title, xticks=SNRS_DB, ylim=(0, None))
     right.invert_xaxis()

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from .grow import grow
 from .labels import LEFT_PAD
-from .mix import LATE, Mixer
+from .mix import LATE, LONG_DELAYS, LONG_SHARE, Mixer
 from .net import HEARD_LATE, Net, Shape
 from .optim import ADAM_LR, MUON_LR, optimisers, rate
 from .prepare import load_packed
@@ -46,6 +46,8 @@ class Plan:
     shape: Shape = field(default_factory=Shape)
     late: tuple[float, ...] = LATE
     open_weight: float = 2.0  # of [STREAMING_WORD] in the loss: see `losses_of`
+    long_share: float = LONG_SHARE  # of the rows that have one of `long_delays`
+    long_delays: tuple[int, ...] = LONG_DELAYS
 
 
 class Rows(IterableDataset[dict[str, Any]]):
@@ -59,7 +61,8 @@ class Rows(IterableDataset[dict[str, Any]]):
         torch.set_num_threads(1)
         clips, audio, heard = load_packed(self.packed)
         allowed = [c for c in clips if c.split in self.plan.splits]
-        mixer = Mixer(allowed, audio, heard, self.plan.late)
+        plan = self.plan
+        mixer = Mixer(allowed, audio, heard, plan.late, plan.long_share, plan.long_delays)
         step = self.first_step
         while True:
             mixer.reseed(self.plan.seed * 1_000_003 + step)

@@ -14,6 +14,7 @@ from .vocabulary import FIRST_WORD_ID, VOCAB_SIZE
 
 ROW_POSITIONS = 200  # 16 s of audio
 LONG_DELAYS = (13, 14, 15, 30)
+LONG_SHARE = 0.05  # of the rows that have one of them
 TAIL_POSITIONS = 11  # after the audio, for what is written late
 LATE = (0.45, 0.25, 0.18, 0.12)  # how often a word is written 0, 1, 2 or 3 positions late
 
@@ -27,8 +28,11 @@ class Mixer:
         audio: np.ndarray,
         heard: np.ndarray,
         late: Sequence[float] = LATE,
+        long_share: float = LONG_SHARE,
+        long_delays: Sequence[int] = LONG_DELAYS,
     ) -> None:
         self.late = late
+        self.long_share, self.long_delays = long_share, long_delays
         self._composer = Composer(clips, audio, heard)
         self.reseed(0)
 
@@ -53,7 +57,9 @@ class Mixer:
         draw = self.rng.random()
         if draw < 0.25:
             return 6
-        return int(self.rng.choice(LONG_DELAYS) if draw > 0.95 else self.rng.integers(1, 13))
+        if draw > 1 - self.long_share:
+            return int(self.rng.choice(self.long_delays))
+        return int(self.rng.integers(1, 13))
 
     def _featured(self, delay: int, n: int) -> dict[str, np.ndarray]:
         row = self._composer.compose(ROW_POSITIONS * 1280)

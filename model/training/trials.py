@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -101,7 +102,7 @@ class Judge:
         """Return ten minutes: recorded noises, made noises at several levels, then silence."""
         trials = [Trial(self._samples(c), [], c.speaker) for c in clips]
         minutes = sum(len(t.samples) for t in trials) / RATE_HZ / 60
-        for i in range(int((FALSE_ALARM_MINUTES - minutes) * 2)):
+        for i in range(math.ceil((FALSE_ALARM_MINUTES - minutes) * 2)):
             n = 30 * RATE_HZ
             colour = np.fft.rfft(self.rng.normal(0, 1, n))
             colour[1:] *= np.arange(1, len(colour)) ** -float(self.rng.uniform(0, 1))

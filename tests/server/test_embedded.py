@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import voxwire.model
 from tests.server.voices import CHILD, Voice, read, voices
+from voxwire.model.delay import DELAYS_TOKENS
 from voxwire.model.mel import MelStream
 from voxwire.model.offline import transcribe_tokens
 from voxwire.model.stream import SlotBatch
@@ -51,7 +52,7 @@ CHILDREN = [v for v in voices() if v.words and v.speaker == CHILD]
 FOREIGN = [v for v in voices() if not v.words]
 
 
-@pytest.mark.parametrize("delay", [2, 4, 6, 12])
+@pytest.mark.parametrize("delay", DELAYS_TOKENS)
 def test_left_out_adults_are_understood_at_every_delay(delay: int) -> None:
     assert wrong(ADULTS, delay) <= 0.10
 

@@ -47,6 +47,12 @@ def test_batches_come_in_two_lengths_whatever_their_delays(mixer: Mixer) -> None
     assert all(n == (short if delay <= 15 else short + 15) for delay, n in lengths.items())
 
 
+def test_as_many_rows_as_wanted_have_a_long_delay() -> None:
+    mixer = Mixer(*packed(), long_share=0.45, long_delays=(30,))
+    n_long = int((mixer.batch(100)["delay"] == 30).sum())
+    assert 30 < n_long < 60
+
+
 def test_targets_open_a_group_for_what_was_spoken(mixer: Mixer) -> None:
     mixer.reseed(3)
     batch = mixer.batch(1)
