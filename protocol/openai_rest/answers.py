@@ -170,7 +170,7 @@ class Model(BaseModel):
     """A model that can be asked for."""
 
     id: str
-    type: Literal["base"] = Field("base", description="For Mistral's clients.")
+    type: Literal["base"] = Field(default="base", description="For Mistral's clients.")
     capabilities: Capabilities = Capabilities()
     object: Literal["model"] = "model"
     created: int = Field(description="When this server began to serve it; seconds since 1970.")

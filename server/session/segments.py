@@ -99,10 +99,13 @@ class SegmentWriter:
 
     def change_endpoint(self, endpoint: Endpoint) -> None:
         """Close segments otherwise in the audio that comes from here on."""
-        if self._clock.n_heard:
-            self._endpoints.append((self._clock.n_heard, endpoint))
-        else:
+        n_heard = self._clock.n_heard
+        if not n_heard:
             self._endpoint = endpoint
+            return
+        if self._endpoints and self._endpoints[-1][0] == n_heard:
+            self._endpoints.pop()  # of which no audio was to be heard
+        self._endpoints.append((n_heard, endpoint))
 
     def mark(self, mark: Mark) -> None:
         """Note where a segment ends, before the tokens that reach it come."""
