@@ -71,8 +71,6 @@ class Resumptions:
             raise DisplacedError("the session goes on, on another connection")
         carried.connection = None
         self._stop_waiting(carried)
-        if carried in self._ended:
-            self._ended.remove(carried)
         return carried, received
 
     def let_go(self, carried: Carried, *, is_told: bool) -> None:
@@ -97,8 +95,6 @@ class Resumptions:
         """Give a session up: its time is over, or its client knows nothing of it."""
         self._by_token.pop(carried.token or "", None)
         self._stop_waiting(carried)
-        if carried in self._ended:
-            self._ended.remove(carried)
         self._give_up(carried.session)
 
     def forget_ended(self) -> None:
@@ -111,3 +107,5 @@ class Resumptions:
         if carried.expiry is not None:
             carried.expiry.cancel()
             carried.expiry = None
+        if carried in self._ended:
+            self._ended.remove(carried)

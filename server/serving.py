@@ -18,7 +18,6 @@ from typing import Any, Literal
 
 import uvicorn
 
-from ..protocol.errors import EngineDeadError, ShutdownError
 from .app import create_app
 from .descriptors import BACKLOG, raise_limit
 from .http import Http, WebSockets
@@ -101,7 +100,7 @@ async def serve(
         await _first(serving, ending.wanted.wait())
         if ending.failure is None:
             await _drain(service, ending)
-        await _tell_reasons(service, ending)
+        await _tell_reasons(service)
         web.should_exit = True
         await serving
 
@@ -137,18 +136,14 @@ async def _drain(service: Service, ending: Ending) -> None:
     log.info("drain=over sessions=%d", len(service.sessions))
 
 
-async def _tell_reasons(service: Service, ending: Ending) -> None:
+async def _tell_reasons(service: Service) -> None:
     """End the sessions that are left; their clients are told why, if they listen."""
     if not service.sessions:
         return
     stopping = asyncio.create_task(stop_engine(service))
     for session in list(service.sessions.values()):
         if session.state is State.CREATED:  # of which the engine does not know
-            session.fail(
-                ShutdownError("the server is shutting down")
-                if ending.failure is None
-                else EngineDeadError("the engine failed")
-            )
+            session.fail(service.engine.last_error())
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(FAREWELL_S):
             while service.sessions:

@@ -177,6 +177,12 @@ class Engine:
         self._admission.replace(Kind.LIVE)
         return self._open(Kind.LIVE, delay_ms, log_probs)
 
+    def last_error(self) -> VoxwireError:
+        """Return what ends the sessions that are open when the engine stops."""
+        if self._worker.failure is not None:
+            return EngineDeadError("the engine failed")
+        return ShutdownError("the server is shutting down")
+
     def check_delay(self, delay_ms: int | None) -> None:
         """Raise InvalidRequestError unless a session may have this delay."""
         self._delay_tokens(delay_ms)
@@ -186,7 +192,7 @@ class Engine:
         lease = next(self._leases)
         session = EngineSession(lease, self._worker.send)
         if self._is_over:  # the place was reserved before
-            session.finish(self._last_error())
+            session.finish(self.last_error())
             self._admission.release(kind)
             return session
         self._tenants[lease] = _Tenant(kind, session)
@@ -250,12 +256,7 @@ class Engine:
         failure = self._worker.failure
         for tenant in self._tenants.values():
             self._admission.release(tenant.kind)
-            tenant.session.finish(self._last_error())
+            tenant.session.finish(self.last_error())
         self._tenants.clear()
         if failure is not None and self._worker.config is not None and self._on_failure is not None:
             self._on_failure(failure)
-
-    def _last_error(self) -> VoxwireError:
-        if self._worker.failure is not None:
-            return EngineDeadError("the engine failed")
-        return ShutdownError("the server is shutting down")

@@ -218,19 +218,21 @@ def test_of_two_who_come_back_while_a_message_waits_the_later_one_gets_the_sessi
     assert (heard[-1]["type"], heard[-1]["audio_s"]) == ("bye", 15)
 
 
+async def _ended(address: str) -> str:
+    """Begin a session and end it; return the token by which it can be gone on with."""
+    async with connect(f"{address}/v1/stream") as socket:
+        token: str = json.loads(await socket.recv())["resume"]
+        await socket.send(json.dumps({"type": "end"}))
+        async for _ in socket:
+            pass
+    return token
+
+
 def test_of_sessions_that_ended_only_the_last_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resumption, "MAX_ENDED", 1)
 
-    async def speak(address: str) -> str:
-        async with connect(f"{address}/v1/stream") as socket:
-            token: str = json.loads(await socket.recv())["resume"]
-            await socket.send(json.dumps({"type": "end"}))
-            async for _ in socket:
-                pass
-        return token
-
     async def run(address: str) -> list[str]:
-        tokens = [await speak(address) for _ in range(2)]
+        tokens = [await _ended(address) for _ in range(2)]
         answers = []
         for token in tokens:
             first, _ = await _answer(f"{address}/v1/stream?resume={token}&after_seq=3")
@@ -246,16 +248,8 @@ def test_who_comes_back_again_and_again_costs_nobody_else_a_last_word(
 ) -> None:
     monkeypatch.setattr(resumption, "MAX_ENDED", 2)
 
-    async def speak(address: str) -> str:
-        async with connect(f"{address}/v1/stream") as socket:
-            token: str = json.loads(await socket.recv())["resume"]
-            await socket.send(json.dumps({"type": "end"}))
-            async for _ in socket:
-                pass
-        return token
-
     async def run(address: str) -> list[str]:
-        quiet, eager = [await speak(address) for _ in range(2)]
+        quiet, eager = [await _ended(address) for _ in range(2)]
         answers = []
         for token in (eager, eager, eager, quiet):
             first, _ = await _answer(f"{address}/v1/stream?resume={token}&after_seq=3")
