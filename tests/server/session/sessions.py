@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -41,8 +42,12 @@ async def backing(checkpoint: Path, limits: SessionLimits | None = None) -> Asyn
         yield Backing(engine, tekken, limits or SessionLimits(), 480, Metrics())
 
 
+# What is done between two requests, with the events that were told by then.
+Act: TypeAlias = Callable[[Session, list[Event]], Awaitable[None]]
+
+
 async def told(
-    backing: Backing, settings: SessionSettings, requests: Iterable[Request]
+    backing: Backing, settings: SessionSettings, requests: Iterable[Request | Act]
 ) -> list[Event]:
     """Make all requests of one session; return its events, up to Ended."""
     session = Session("sess_1", backing, backing.engine.reserve(), settings)
@@ -50,7 +55,10 @@ async def told(
 
     async def ask() -> None:
         for request in requests:
-            await session.handle(request)
+            if isinstance(request, Request):
+                await session.handle(request)
+            else:
+                await request(session, events)
 
     async def listen() -> None:
         while not events or not isinstance(events[-1], Ended):
@@ -68,7 +76,7 @@ async def told(
 
 def transcribe(
     checkpoint: Path,
-    requests: list[Request],
+    requests: Sequence[Request | Act],
     chosen: SessionSettings | None = None,
     limits: SessionLimits | None = None,
 ) -> list[Event]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.server.session.sessions import backing, finals, told
+from tests.server.session.sessions import Act, backing, finals, told
 from tests.server.voices import FOLDER, read
 from voxwire.model.checkpoint.hub import EMBEDDED
 from voxwire.protocol.session import (
@@ -18,13 +19,11 @@ from voxwire.protocol.session import (
     Commit,
     Committed,
     Configure,
-    Ended,
     Event,
     Final,
     Finish,
     PadEndpoint,
     Partial,
-    Reply,
     Request,
     SessionSettings,
 )
@@ -33,13 +32,12 @@ from voxwire.server.session.session import Session
 
 DIGITS = "eight one five zero nine four two"
 RATE_HZ = 16_000
-SHORT = SessionSettings(endpoint=PadEndpoint(silence_ms=800))
 ENDS_S = 4.86  # of its last word
 SPEECH = (read(FOLDER / "fsdd-george-8150942.flac") * 32767).astype("<i2")
 
 
 def heard(
-    requests: list[Request],
+    requests: Sequence[Request | Act],
     endpoint: PadEndpoint | None = None,
     limits: SessionLimits | None = None,
 ) -> list[Event]:
@@ -93,32 +91,18 @@ SAID = [  # between the two
 
 @pytest.mark.parametrize("said", SAID)
 def test_what_is_said_holds_from_its_place_in_the_audio_on(said: Request) -> None:
-    async def run(*, is_paced: bool) -> list[tuple[str, Any]]:
-        async with backing(EMBEDDED) as shared:
-            told: list[Event] = []
-            session = Session("sess_1", shared, shared.engine.reserve(), SHORT)
+    async def until_written(session: Session, events: list[Event]) -> None:
+        while not finals(events):
+            await asyncio.sleep(0.01)
 
-            async def listen() -> None:
-                while not told or not isinstance(told[-1], Ended):
-                    event = await session.outbox.get()
-                    assert not isinstance(event, Reply)
-                    told.append(event)
-
-            async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-                tasks.create_task(session.run())
-                tasks.create_task(listen())
-                await session.handle(PAUSED)
-                while is_paced and not finals(told):
-                    await asyncio.sleep(0.01)
-                for request in (said, REST, Finish()):
-                    await session.handle(request)
+    def run(*waits: Act) -> list[tuple[str, Any]]:
         return [
             ("cleared", event.ref) if isinstance(event, Cleared) else (event.reason, event.text)
-            for event in told
+            for event in heard([PAUSED, *waits, said, REST, Finish()], PadEndpoint(silence_ms=800))
             if isinstance(event, Final | Cleared)
         ]
 
-    at_once, paced = (asyncio.run(run(is_paced=is_paced)) for is_paced in (False, True))
+    at_once, paced = run(), run(until_written)
     assert at_once == paced
     assert at_once[0][0] is CloseReason.ENDPOINT
 

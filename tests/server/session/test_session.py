@@ -218,26 +218,13 @@ def test_a_session_that_may_hear_no_more_tells_all_that_it_heard(
 
 
 def test_a_session_that_the_server_ends_tells_all_that_it_heard(checkpoint: Path) -> None:
-    async def run() -> list[Event]:
-        async with backing(checkpoint) as shared:
-            chosen = SessionSettings(endpoint=None)
-            session = Session("sess_1", shared, shared.engine.reserve(), chosen)
-            running = asyncio.create_task(session.run())
-            await session.handle(Audio(PCM))
-            await session.end_with(IdleError("no audio"))
-            await session.handle(Audio(PCM))  # that was on its way: dropped
-            await running
-            events: list[Event] = []
-            while not events or not isinstance(events[-1], Ended):
-                event = await session.outbox.get()
-                assert not isinstance(event, Reply)
-                events.append(event)
-            return events
+    async def end(session: Session, _: list[Event]) -> None:
+        await session.end_with(IdleError("no audio"))
 
-    events = asyncio.run(run())
-    (alone,) = finals(
-        transcribe(checkpoint, [Audio(PCM), Finish()], SessionSettings(endpoint=None))
-    )
+    chosen = SessionSettings(endpoint=None)
+    late = Audio(PCM)  # that was on its way: dropped
+    events = transcribe(checkpoint, [Audio(PCM), end, late], chosen)
+    (alone,) = finals(transcribe(checkpoint, [Audio(PCM), Finish()], chosen))
     (final,) = finals(events)
     assert (final.text, final.reason) == (alone.text, CloseReason.ERROR)
     ended = events[-1]
